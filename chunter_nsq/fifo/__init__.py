@@ -1,0 +1,1 @@
+"""FiFo's forms of packages, datasets and configurations."""

@@ -1,0 +1,1 @@
+"""One module per platform tool: argument vectors, parsers, typed errors."""

@@ -1,0 +1,1 @@
+"""A SmartOS platform root behind the real command lines."""
