@@ -60,8 +60,8 @@ class Key:
 
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
-DURATION = Kind("duration: 100ms, 10s, 15m, 1h, 1d", units.duration, units.write_duration)
-SIZE = Kind("size: 512B, 64KB, 5MB, 1GB", units.size, units.write_size)
+DURATION = Kind("duration", units.duration, units.write_duration)
+SIZE = Kind("size", units.size, units.write_size)
 COUNT = Kind("whole number", units.count)
 FLAG = Kind("on or off", units.flag, lambda value: "on" if value else "off")
 TEXT = Kind("text", units.text)

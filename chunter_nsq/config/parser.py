@@ -63,21 +63,23 @@ class Reading:
 
 
 def secret_file(path: str) -> str:
-    """The first line of a file that holds a secret; ValueError says what is wrong with the file."""
+    """The secret that a file holds, without white space around it; ValueError says what is wrong with the file."""
     if not path.startswith("/"):
         raise ValueError("after @ stands the absolute path of the file that holds the secret")
     try:
-        with Path(path).open(encoding="utf-8") as file:
-            if not stat.S_ISREG(Path(path).stat().st_mode):
-                raise ValueError(f"{path} is not a plain file")
-            lines = file.read(LARGEST_FILE_BYTES).splitlines()
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise ValueError(f"{path} is not a plain file")
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES).decode().strip()
     except OSError as broken:
         raise ValueError(f"{path} cannot be read: {broken.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text") from None
-    if not lines or not lines[0].strip():
-        raise ValueError(f"{path} is empty; its first line is the secret")
-    return lines[0].strip()
+    if not content:
+        raise ValueError(f"{path} is empty; write the secret into it")
+    if "\n" in content and not content.startswith("-----BEGIN "):
+        raise ValueError(f"{path} has several lines; leave the secret alone in it")
+    return content
 
 
 def read(content: bytes, keys: Mapping[str, Key], secret: Callable[[str], str] = secret_file) -> Reading:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from chunter_nsq.config import parser
 from chunter_nsq.config.faults import ConfigInvalid, Remark
@@ -90,22 +89,19 @@ def _keys() -> Mapping[str, Key]:
 KEYS = _keys()
 
 
+DEFAULTS = Config()
+
+
 def written(config: Config, attribute: str) -> str:
-    """A value as it would stand in the file, starred when it is secret."""
+    """A value as it would stand in the file; empty when it is not set, starred when it is secret."""
     key, value = KEYS[attribute], getattr(config, attribute)
+    if value == getattr(DEFAULTS, attribute):
+        return key.default
     if key.secret:
-        return "***" if value else ""
+        return "***"
     if key.family:
         return ", ".join(f"{member} = {text}" for member, text in sorted(value.items()))
-    return key.write(value) if value != unset_value(attribute) or key.default else ""
-
-
-def unset_value(attribute: str) -> Any:
-    """What an attribute is by default."""
-    return getattr(DEFAULTS, attribute)
-
-
-DEFAULTS = Config()
+    return key.write(value)
 
 
 def changed(old: Config, new: Config) -> tuple[Change, ...]:
