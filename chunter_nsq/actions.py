@@ -1,0 +1,109 @@
+"""What an action is: a name, the form of its parameters, where it runs, and the function that does it.
+
+A handler is an async generator from (tools, command) that yields events, progress, and at last one ``Done``.
+It neither sends nor acknowledges; the dispatcher does that with what it yields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any
+
+from chunter_nsq.messages.events import Event
+from chunter_nsq.messages.params import Nothing
+
+
+class Lane(StrEnum):
+    """Each lane has its own limit of commands that run at a time."""
+
+    QUERY = "query"
+    MACHINE = "machine"
+    TRANSFER = "transfer"
+
+
+class Subject(Enum):
+    """Whether a command names a VM."""
+
+    NONE = "none"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class Recovery(Enum):
+    """What to do with a command that was running when the agent ended."""
+
+    RERUN = "rerun"  # the handler looks at the host and does what is missing; command.resumed says so to it
+    INTERRUPT = "interrupt"  # what it did cannot be seen on the host: it is reported interrupted
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far long work is; ``total`` is None when nobody knows."""
+
+    phase: str
+    done: float = 0
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The result of a command, and the events that are true with it: they are written together."""
+
+    result: dict[str, Any]
+    events: tuple[Event, ...] = ()
+
+
+Yield = Event | Progress | Done
+Handler = Callable[[Any, Any], AsyncIterator[Yield]]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One row of the table of actions."""
+
+    name: str
+    run: Handler
+    form: type[Any]
+    lane: Lane
+    subject: Subject
+    changes: bool
+    group: str | None
+    recovery: Recovery
+    exclusive: bool
+    cancellable: bool
+    names: Callable[[Any], str] | None
+
+
+def action(  # noqa: PLR0913 - one keyword for each column of the table
+    name: str,
+    *,
+    form: type[Any] = Nothing,
+    lane: Lane = Lane.QUERY,
+    subject: Subject = Subject.NONE,
+    group: str | None = None,
+    recovery: Recovery = Recovery.RERUN,
+    exclusive: bool = False,
+    cancellable: bool = False,
+    names: Callable[[Any], str] | None = None,
+) -> Callable[[Handler], Action]:
+    """Declare the function below it to be the action ``name``.
+
+    Args:
+        name: As in a command's ``action``.
+        form: The dataclass of its parameters.
+        lane: Queries answer at once and change nothing.
+        subject: Whether ``uuid`` is wanted.
+        group: The configuration flag that switches it off, such as ``snapshot_api``.
+        recovery: What happens with it when the agent ended meanwhile.
+        exclusive: Takes the host lock: one such command runs at a time.
+        cancellable: Whether command.cancel may end it while it runs.
+        names: The uuid that a command is about when it does not say; fixed before it is accepted.
+    """
+
+    def declare(run: Handler) -> Action:
+        changes = lane is not Lane.QUERY
+        return Action(name, run, form, lane, subject, changes, group, recovery, exclusive, cancellable, names)
+
+    return declare

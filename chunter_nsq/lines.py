@@ -1,0 +1,122 @@
+"""Where commands wait: one line for each VM, served in order, and lanes with so many places at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chunter_nsq.actions import Lane, Progress
+from chunter_nsq.messages.command import Command
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """A command on its way through; ``uuid`` is the VM that it is about, even one that it will make."""
+
+    command: Command
+    uuid: str | None
+    task: asyncio.Task[None] | None = None
+    started: float | None = None
+    is_running: bool = False
+    is_cancelled: bool = False
+    is_settled: bool = False
+    progress: Progress = field(default_factory=lambda: Progress("running"))
+    progress_since: float = 0.0
+    progress_told: float = 0.0
+
+
+class Lines:
+    """Runs jobs: of one VM strictly in order, of different VMs side by side, queries at once."""
+
+    def __init__(self, limits: Mapping[Lane, int], run: Callable[[Job], Awaitable[None]]) -> None:
+        self._lanes = {lane: asyncio.Semaphore(limit) for lane, limit in limits.items()}
+        self._run = run
+        self._lines: dict[str, deque[Job]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._host_lock = asyncio.Lock()
+        self._is_open = True
+        self.queued = 0
+
+    def add(self, job: Job) -> None:
+        """Put a job at the end of its line."""
+        if job.command.action.lane is Lane.QUERY:
+            job.task = self._spawn(self._serve(job))
+            return
+        self.queued += 1
+        key = job.uuid or "host"
+        line = self._lines.get(key)
+        if line is not None:
+            line.append(job)
+            return
+        self._lines[key] = deque([job])
+        self._spawn(self._work(key))
+
+    def remove(self, job: Job) -> bool:
+        """Take a job that does not run yet out of its line."""
+        line = self._lines.get(job.uuid or "host", ())
+        if job.is_running or job not in line:
+            return False
+        job.is_settled = True
+        return True
+
+    def stop(self) -> None:
+        """Begin no further job; what waits is in the journal."""
+        self._is_open = False
+
+    async def finished(self) -> None:
+        """Wait until nothing runs, after `stop`."""
+        running = {task for task in self._tasks if task is not asyncio.current_task()}
+        if running:
+            await asyncio.wait(running)
+
+    async def abandon(self) -> None:
+        """Cancel what still runs and wait for it."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _work(self, key: str) -> None:
+        line = self._lines[key]
+        try:
+            while line and self._is_open:
+                job = line[0]
+                if not job.is_settled:
+                    # a task of its own, so that cancelling the job leaves the line alone
+                    job.task = self._spawn(self._serve(job))
+                    await asyncio.wait({job.task})
+                self.queued -= 1
+                line.popleft()
+        finally:
+            if self._lines.get(key) is line:
+                del self._lines[key]
+
+    async def _serve(self, job: Job) -> None:
+        """Run a job within its lane; the host lock comes first, so that waiting for it takes no place."""
+        action = job.command.action
+        if action.exclusive and not job.command.dry_run:
+            async with self._host_lock:
+                await self._enter(job)
+        else:
+            await self._enter(job)
+
+    async def _enter(self, job: Job) -> None:
+        async with self._lanes[job.command.action.lane]:
+            if not self._is_open and job.command.action.lane is not Lane.QUERY:
+                return
+            if job.is_settled:
+                return
+            job.is_running = True
+            try:
+                await self._run(job)
+            finally:
+                job.is_running = False

@@ -1,0 +1,78 @@
+"""What goes out: CloudEvents 1.0 in structured JSON, one line each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+SIZE_LIMIT_BYTES = 2**20
+SCHEMA_VERSION = 1
+
+# Topics whose events are never dropped, whatever the space: they tell what happened, the others how things are.
+ESSENTIAL = frozenset({"result", "zone", "service", "snapshot", "backup", "deadletter"})
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to remember with an event, written in the same transaction; ``value`` None forgets it."""
+
+    space: str
+    key: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing to tell.
+
+    Attributes:
+        topic: The topic without its prefix ("zone"), or a whole name when ``absolute`` (a ``reply_to``).
+        type: The CloudEvents type.
+        subject: The Howl channel: a VM's uuid or the host's id.
+        data: The Howl message.
+        notes: What to remember in the transaction that writes this event.
+        traceparent: The trace it belongs to.
+        absolute: Whether ``topic`` is used as it is.
+    """
+
+    topic: str
+    type: str
+    subject: str
+    data: Mapping[str, Any]
+    notes: tuple[Note, ...] = ()
+    traceparent: str | None = None
+    absolute: bool = False
+    essential: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        """Mark what may never be dropped."""
+        if self.absolute or self.topic in ESSENTIAL:
+            object.__setattr__(self, "essential", True)
+
+
+def compact(document: Any) -> str:
+    """JSON on one line in ASCII, so that no terminal or reader trips over it.
+
+    Raises:
+        ValueError: for NaN and the infinities, which JSON does not have.
+    """
+    return json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
+def timestamp(seconds: float) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def encode(event: Event, *, host: str, epoch: str, topic: str, sequence: int, now: float) -> bytes:
+    """The bytes of an event; its id is made of epoch, topic and sequence, so sending again keeps it."""
+    trace = f'"traceparent":{compact(event.traceparent)},' if event.traceparent else ""
+    head = (
+        f'{{"specversion":"1.0","id":"{epoch}.{topic}.{sequence}","source":"chunter/{host}",'
+        f'"type":"{event.type}","subject":{compact(event.subject)},"time":"{timestamp(now)}",'
+        f'"datacontenttype":"application/json","sequence":"{sequence}","epoch":"{epoch}",{trace}"data":'
+    )
+    return f"{head}{compact(event.data)}}}".encode("ascii")

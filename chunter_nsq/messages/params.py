@@ -1,0 +1,160 @@
+"""The parameters of each action: a frozen dataclass whose annotations carry the field that checks them.
+
+``schema_of`` makes the marshmallow schema of such a class; ``load`` gives an instance or all faults at once.
+A member without a default is required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+from marshmallow import RAISE, Schema
+from marshmallow.fields import Field
+
+from chunter_nsq.messages.fields import (
+    Document,
+    Flag,
+    Id,
+    Path,
+    SnapshotName,
+    Text,
+    Texts,
+    Topic,
+    Whole,
+)
+
+_P = TypeVar("_P")
+
+
+_schemas: dict[type[Any], Schema] = {}
+
+
+def schema_of(form: type[Any]) -> Schema:
+    """The schema of a dataclass of parameters."""
+    if form not in _schemas:
+        _schemas[form] = _make(form)
+    return _schemas[form]
+
+
+def _make(form: type[Any]) -> Schema:
+    hints = get_type_hints(form, include_extras=True)
+    members: dict[str, Field[Any]] = {}
+    for one in fields(form):
+        checked: Field[Any] = get_args(hints[one.name])[1]
+        checked.required = one.default is MISSING and one.default_factory is MISSING
+        checked.allow_none = False
+        members[one.name] = checked
+    return Schema.from_dict(dict(members), name=form.__name__)(unknown=RAISE)
+
+
+def load(form: type[_P], document: Mapping[str, Any]) -> _P:
+    """An instance of ``form``.
+
+    Raises:
+        marshmallow.ValidationError: with the faults of every member.
+    """
+    return form(**schema_of(form).load(document))
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Of an action that changes something: ``dry_run`` shows what would be done and touches nothing."""
+
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Publish a range of events again, with the ids they had; without ``to`` up to the newest."""
+
+    topic: Annotated[str, Topic()]
+    from_: Annotated[int, Whole(data_key="from", least=1)]
+    to: Annotated[int | None, Whole(least=1)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class MachineList:
+    """Which members of each machine are wanted; without ``fields`` a short set."""
+
+    fields: Annotated[tuple[str, ...] | None, Texts(Text(accepts=str.isidentifier, form="a property name"))] = None
+
+
+@dataclass(frozen=True, slots=True)
+class MachineInfo:
+    """Which kinds of information are wanted (vnc, block, ...); all without ``types``."""
+
+    types: Annotated[tuple[str, ...], Texts(Text(accepts=str.isalnum, form="letters and digits"))] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MachineCreate:
+    """A vmadm payload; ``start`` false leaves the machine stopped, true starts it whatever autoboot says."""
+
+    payload: Annotated[Mapping[str, Any], Document()]
+    start: Annotated[bool | None, Flag()] = None
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
+class MachineUpdate:
+    """A vmadm update payload."""
+
+    payload: Annotated[Mapping[str, Any], Document()]
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStart:
+    """An ISO image to boot from, for this boot only with ``once`` (which is so unless it is false)."""
+
+    cdrom: Annotated[str | None, Path()] = None
+    once: Annotated[bool, Flag()] = True
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStop:
+    """``force`` halts at once; ``timeout`` seconds of grace before that (kvm, bhyve and docker only)."""
+
+    force: Annotated[bool, Flag()] = False
+    timeout: Annotated[int | None, Whole(least=1, most=86400)] = None
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
+class MachineReboot:
+    """``force`` resets without asking the guest."""
+
+    force: Annotated[bool, Flag()] = False
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The snapshot's id, and a remark kept with it."""
+
+    snapshot: Annotated[str, SnapshotName()]
+    comment: Annotated[str | None, Text(size_limit=1024)] = None
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotNamed:
+    """The snapshot's id."""
+
+    snapshot: Annotated[str, SnapshotName()]
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
+class CommandNamed:
+    """The id of another command."""
+
+    command: Annotated[str, Id()]

@@ -1,0 +1,139 @@
+"""One topic's events on their way out: in order, many at a time, again until nsqd says OK."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import sqlite3
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
+
+_QUEUE_LIMIT = 5000
+_GROUP_EVENTS = 400
+_GROUP_BYTES = 2**20
+_RETRY_SECONDS = 0.1
+_RETRY_LIMIT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An event's sequence and its bytes."""
+
+    sequence: int
+    body: bytes
+
+
+class Sender:
+    """Sends rows in the order of their sequences; rows that memory has no room for are read from the file."""
+
+    def __init__(
+        self,
+        topic: str,
+        sent: int,
+        load: Callable[[int, int, int], Awaitable[list[Row]]],
+        mark: Callable[[int], None],
+    ) -> None:
+        self._topic = topic
+        self._sent = sent
+        self._newest = sent
+        self._queued = sent
+        self._load = load
+        self._mark = mark
+        self._rows: deque[Row] = deque()
+        self._work: Callable[[], asyncio.Task[None]] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many events are not sent yet."""
+        return self._newest - self._sent
+
+    def offer(self, row: Row) -> None:
+        """A row that was just written."""
+        if self._queued == row.sequence - 1 and len(self._rows) < _QUEUE_LIMIT:
+            self._rows.append(row)
+            self._queued = row.sequence
+        self.wake_for(row.sequence)
+
+    def wake_for(self, newest: int) -> None:
+        """There are events up to ``newest`` to send."""
+        self._newest = max(self._newest, newest)
+        if self._newest > self._sent:
+            self._idle.clear()
+            if self._task is None and self._work is not None:
+                self._task = self._work()
+
+    def start(self, publish: Callable[[str, Sequence[bytes]], Awaitable[None]], permanent: type[Exception]) -> None:
+        """Begin to send."""
+        self._work = lambda: asyncio.create_task(self._run(publish, permanent), name=f"sender {self._topic}")
+        self.wake_for(self._newest)
+
+    async def idle(self) -> None:
+        """Wait until everything offered is sent."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Stop at once."""
+        self._work = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(
+        self, publish: Callable[[str, Sequence[bytes]], Awaitable[None]], permanent: type[Exception]
+    ) -> None:
+        try:
+            while self._newest > self._sent:
+                newest = self._newest
+                group = await self._group(newest)
+                if group:
+                    await self._send(group, publish, permanent)
+                    self._sent = group[-1].sequence
+                else:
+                    self._sent = self._queued = newest  # the rest was dropped for space
+                self._mark(self._sent)
+            self._idle.set()
+        except sqlite3.Error:
+            log.exception("outbox.unreadable", extra={"topic": self._topic})  # the next event tries again
+        finally:
+            self._task = None
+
+    async def _group(self, newest: int) -> list[Row]:
+        if not self._rows:
+            rows = await self._load(self._sent, newest, _GROUP_EVENTS)
+            self._rows.extend(rows)
+            self._queued = rows[-1].sequence if rows else self._sent
+        group: list[Row] = []
+        size = 0
+        while (
+            self._rows and len(group) < _GROUP_EVENTS and (not group or size + len(self._rows[0].body) < _GROUP_BYTES)
+        ):
+            group.append(self._rows.popleft())
+            size += len(group[-1].body)
+        return group
+
+    async def _send(
+        self,
+        group: list[Row],
+        publish: Callable[[str, Sequence[bytes]], Awaitable[None]],
+        permanent: type[Exception],
+    ) -> None:
+        pause = _RETRY_SECONDS
+        while True:
+            try:
+                await publish(self._topic, [row.body for row in group])
+            except permanent:
+                log.exception("outbox.refused", extra={"topic": self._topic, "events": len(group)})
+                return
+            except Exception as fault:  # noqa: BLE001 - whatever the edge says, what is written must go out
+                log.info("outbox.retry", extra={"topic": self._topic, "reason": str(fault)})
+                await asyncio.sleep(random.uniform(0, pause))  # noqa: S311 - jitter
+                pause = min(pause * 2, _RETRY_LIMIT_SECONDS)
+            else:
+                return
