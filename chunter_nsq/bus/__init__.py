@@ -1,1 +1,1 @@
-"""The edge to NSQ: bytes in, bytes out. The only package that imports nsq."""
+"""The edge to NSQ: a consumer and a producer, bytes in and bytes out, knowing neither commands nor events."""

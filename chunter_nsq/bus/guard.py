@@ -1,0 +1,137 @@
+"""What Reader and Writer share: keepers of links in the place of pynsq's own timers and reconnects.
+
+pynsq's Client starts a timer that nothing stops, judges by the wall clock, and sees only connections that became ready.
+A Guard has one :class:`Keeper` for each address; what the fixed list and nsqlookupd name is merged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from nsq import client as nsq_client  # noqa: TID251 - same
+from nsq import event  # noqa: TID251 - same
+from tornado.ioloop import IOLoop
+
+from chunter_nsq.bus.address import Address
+from chunter_nsq.bus.faults import LinkLost, LinkRefused
+from chunter_nsq.bus.keeper import Keeper
+from chunter_nsq.bus.link import Link
+from chunter_nsq.bus.lookup import Discovery
+from chunter_nsq.bus.settings import Connection
+
+_HARMLESS = ("E_FIN_FAILED", "E_REQ_FAILED", "E_TOUCH_FAILED")
+_REFUSALS = ("E_AUTH_FAILED", "E_AUTH_FIRST", "E_AUTH_DISABLED", "E_UNAUTHORIZED", "E_BAD_BODY", "E_IDENTIFY_FAILED")
+
+
+class Timerless(nsq_client.Client):  # type: ignore[misc]  # pynsq ships no types
+    """Last in the order of inheritance before Client, whose constructor starts a timer and so must never run."""
+
+    def __init__(self, **_pynsq: Any) -> None:
+        self.io_loop = IOLoop.current()
+
+
+class Guard:
+    """First in the order of inheritance: its ways of connecting and closing replace those of Reader and Writer."""
+
+    conns: dict[str, Link]
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.keepers: dict[Address, Keeper] = {}
+        self.any_ready = asyncio.Event()
+        self._discovery: Discovery | None = None
+
+    def _run(self) -> None:
+        """Pynsq calls this on the next turn of the loop; ``open`` does it instead."""
+
+    def open(self, discovery: Discovery | None) -> None:
+        """Begins to keep connections; returns at once."""
+        self._keep(self.connection.nsqd)
+        self._discovery = discovery
+        if discovery is not None:
+            discovery.start(self.adopt)
+
+    def retire(self) -> None:
+        """From here on no connection is opened again."""
+        for keeper in self.keepers.values():
+            keeper.retire()
+
+    async def shut(self) -> None:
+        """Closes everything for good."""
+        if self._discovery is not None:
+            await self._discovery.stop()
+        keepers = list(self.keepers.values())
+        self.keepers.clear()
+        await asyncio.gather(*(keeper.stop() for keeper in keepers))
+
+    async def adopt(self, found: frozenset[Address], *, complete: bool) -> None:
+        """Takes what nsqlookupd names; drops what a complete answer does not name and is not connected either."""
+        self._keep(found)
+        if not complete:
+            return
+        for address in set(self.keepers) - found - set(self.connection.nsqd):
+            if str(address) not in self.conns:
+                await self.keepers.pop(address).stop()
+
+    def links(self) -> list[Link]:
+        """The ready ones, in the order of the addresses (fixed ones first)."""
+        fixed = {str(address): place for place, address in enumerate(self.connection.nsqd)}
+        return sorted(self.conns.values(), key=lambda link: (fixed.get(link.name, len(fixed)), link.name))
+
+    def connected(self) -> tuple[str, ...]:
+        """The addresses of the ready ones."""
+        return tuple(link.name for link in self.links())
+
+    def last_frame_age_seconds(self) -> float | None:
+        """Of the link that was heard last; None without any."""
+        return min((time.monotonic() - link.last_frame_at for link in self.conns.values()), default=None)
+
+    def last_error(self) -> str | None:
+        """Of an address that is not connected now."""
+        errors = [keeper.last_error for keeper in self.keepers.values() if keeper.last_error]
+        if self._discovery is not None and self._discovery.last_error:
+            errors.append(self._discovery.last_error)
+        return errors[0] if errors else None
+
+    def _keep(self, addresses: Iterable[Address]) -> None:
+        for address in addresses:
+            if address not in self.keepers:
+                self.keepers[address] = Keeper(address, self.connection, self._make_link)
+
+    def _make_link(self, address: Address) -> Link:
+        link = Link(address, self.connection)
+        link.on(event.READY, self._on_connection_ready)
+        link.on(event.RESPONSE, self._on_connection_response)
+        link.on(event.ERROR, self._on_connection_error)
+        link.on(event.CLOSE, self._on_connection_close)
+        return link
+
+    def _on_connection_response(self, conn: Link, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _on_connection_error(self, conn: Link, error: Exception, **_pynsq: Any) -> None:
+        """An error frame, or pynsq's own; all but three end the connection at nsqd's side too."""
+        text = str(error)
+        if not text.startswith(_HARMLESS):
+            kind = LinkRefused if text.startswith(_REFUSALS) else LinkLost
+            conn.fail(kind(f"nsqd {conn.name} refused: {text}"))
+
+    def _on_connection_ready(self, conn: Link, **_pynsq: Any) -> None:
+        raise NotImplementedError
+
+    def _admit(self, conn: Link) -> None:
+        """The link can be used from here on."""
+        if conn.closed.done() or conn.ready.done():
+            return
+        self.conns[conn.name] = conn
+        conn.ready.set_result(None)
+        self.any_ready.set()
+
+    def _on_connection_close(self, conn: Link, **_pynsq: Any) -> None:
+        if self.conns.get(conn.name) is conn:
+            del self.conns[conn.name]
+        if not self.conns:
+            self.any_ready.clear()

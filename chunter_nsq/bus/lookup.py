@@ -1,0 +1,78 @@
+"""Asks every nsqlookupd, again and again, which nsqd there are; keeps the last good answer of each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from chunter_nsq.bus.address import Address
+from chunter_nsq.bus.faults import NsqFault
+
+log = logging.getLogger(__name__)
+
+EAGER_SECONDS = 1.0  # between polls as long as nothing has been found
+JITTER = 0.1
+
+_chance = random.SystemRandom()
+
+
+class Found(Protocol):
+    """Where answers go; ``complete``: every nsqlookupd answered."""
+
+    async def __call__(self, found: frozenset[Address], *, complete: bool) -> None:
+        """Takes one round's merged answer."""
+
+
+class Discovery:
+    """``ask(lookupd)`` gives the addresses that one nsqlookupd names; a failing one counts with what it said last."""
+
+    def __init__(
+        self, lookupd: tuple[str, ...], ask: Callable[[str], Awaitable[frozenset[Address]]], *, interval_seconds: float
+    ) -> None:
+        self._lookupd = lookupd
+        self._ask = ask
+        self._interval_seconds = interval_seconds
+        self._known: dict[str, frozenset[Address]] = {}
+        self._failing: dict[str, str] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def last_error(self) -> str | None:
+        """Of an nsqlookupd that does not answer now."""
+        return next(iter(self._failing.values()), None)
+
+    def start(self, found: Found) -> None:
+        """The first poll begins at once."""
+        self._task = asyncio.get_running_loop().create_task(self._run(found), name="nsqlookupd")
+
+    async def stop(self) -> None:
+        """Ends polling for good."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def poll(self) -> frozenset[Address]:
+        """Asks all of them side by side and merges."""
+        await asyncio.gather(*(self._poll_one(lookupd) for lookupd in self._lookupd))
+        return frozenset().union(*self._known.values())
+
+    async def _run(self, found: Found) -> None:
+        while True:
+            addresses = await self.poll()
+            await found(addresses, complete=not self._failing)
+            pause = self._interval_seconds if addresses else min(EAGER_SECONDS, self._interval_seconds)
+            await asyncio.sleep(pause * _chance.uniform(1 - JITTER, 1 + JITTER))
+
+    async def _poll_one(self, lookupd: str) -> None:
+        try:
+            self._known[lookupd] = await self._ask(lookupd)
+        except NsqFault as fault:
+            if lookupd not in self._failing:
+                log.warning("nsq.lookupd_unreachable", extra={"lookupd": lookupd, "reason": fault.message})
+            self._failing[lookupd] = fault.message
+        else:
+            if self._failing.pop(lookupd, None) is not None:
+                log.info("nsq.lookupd_back", extra={"lookupd": lookupd})
