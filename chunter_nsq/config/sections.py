@@ -256,7 +256,7 @@ class Operation:
     log_format: str = choice("log.format", "json", "How a line of the log is written.", ("json", "text"))
     sentry_dsn: str = value(
         "sentry.dsn",
-        keys.URL,
+        keys.DSN,
         "",
         "Where faults of the agent itself are reported to; left out, nowhere.",
         sample="https://key@sentry.example.org/1",

@@ -76,9 +76,9 @@ class Config(Operation, Work, Features, Intervals, Backup, Storage, Nsq, General
             value for attribute, key in KEYS.items() if key.secret and (value := getattr(self, attribute)) != ""
         )
 
-    def allows(self, group: str) -> bool:
-        """Whether a group of commands is switched on; a group without a switch is."""
-        return bool(getattr(self, f"{group}_api", True))
+    def allows(self, switch: str) -> bool:
+        """Whether a group of commands is switched on; ``switch`` is the name of its key, such as ``snapshot_api``."""
+        return bool(getattr(self, switch))
 
 
 def _keys() -> Mapping[str, Key]:

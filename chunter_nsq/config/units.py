@@ -91,12 +91,11 @@ def listener(text: str) -> str:
 
 
 def http_address(text: str) -> str:
-    """``host:port`` of an HTTP service; ``http://`` may stand before it and is dropped, ``https://`` is kept."""
+    """``host:port`` of nsqlookupd; ``http://`` may stand before it and is dropped."""
     scheme, separator, rest = text.rpartition("://")
-    if separator and scheme not in {"http", "https"}:
-        raise ValueError(f"{scheme}:// is not spoken here; write host:port, http://host:port or https://host:port")
-    plain = address(rest.removesuffix("/"))
-    return f"https://{plain}" if scheme == "https" else plain
+    if separator and scheme != "http":
+        raise ValueError(f"{scheme}:// is not spoken by nsqlookupd; write host:port or http://host:port")
+    return address(rest.removesuffix("/"))
 
 
 def url(text: str) -> str:
@@ -104,10 +103,18 @@ def url(text: str) -> str:
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError as broken:
-        raise ValueError(f"this is not a URL ({broken}); write it like https://s3.example.org") from None
+    except ValueError:
+        raise ValueError("this is not a URL; write it whole, like https://s3.example.org") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise ValueError("this is not a URL; write it whole, like https://s3.example.org or http://10.0.0.5:8333")
+    return text
+
+
+def dsn(text: str) -> str:
+    """A Sentry DSN: a URL with a key before the host and the number of a project at its end."""
+    parts = urlsplit(url(text))
+    if not parts.username or not re.fullmatch(r"(?:/.*)?/[0-9]+", parts.path):
+        raise ValueError("this is not a DSN; copy it from Sentry, it looks like https://key@sentry.example.org/1")
     return text
 
 
