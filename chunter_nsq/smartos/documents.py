@@ -1,0 +1,40 @@
+"""JSON documents that tools print, read with an eye to what they ought to be."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from chunter_nsq.smartos.invocation import Completed
+from chunter_nsq.smartos.refusal import unreadable
+
+
+def read_object(completed: Completed, attempted: str) -> dict[str, Any]:
+    """The object that a tool printed.
+
+    Raises:
+        UnreadableOutput: it printed anything else.
+    """
+    document = _read(completed, attempted)
+    if not isinstance(document, dict):
+        raise unreadable(completed, attempted, "what it printed is not a JSON object")
+    return document
+
+
+def read_objects(completed: Completed, attempted: str) -> list[dict[str, Any]]:
+    """The list of objects that a tool printed.
+
+    Raises:
+        UnreadableOutput: it printed anything else.
+    """
+    document = _read(completed, attempted)
+    if not isinstance(document, list) or not all(isinstance(member, dict) for member in document):
+        raise unreadable(completed, attempted, "what it printed is not a JSON list of objects")
+    return document
+
+
+def _read(completed: Completed, attempted: str) -> Any:
+    try:
+        return json.loads(completed.stdout)
+    except (ValueError, RecursionError) as fault:
+        raise unreadable(completed, attempted, f"what it printed is not JSON: {fault}") from fault

@@ -1,0 +1,89 @@
+"""Small files that name the changing tools which run now, for the agent that comes after one that was killed.
+
+A file is named for the process and written right after its start; it says ``{"pid", "argv", "command", "started",
+"birth"}``, the argument vector with its secrets starred. What is left of a half-written one is its name. A process
+group is taken for the one that the file means unless the kernel shows another process under its leader's number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from chunter_nsq.smartos.birth import birth_of
+from chunter_nsq.smartos.group import is_populated
+from chunter_nsq.smartos.invocation import Running
+
+log = logging.getLogger(__name__)
+
+
+class Leftovers:
+    """The files of one run directory, which is made when it is first needed."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+
+    def note(self, running: Running) -> None:
+        """Write the file of a process that has just been started."""
+        document = json.dumps(asdict(running) | {"birth": birth_of(running.pid)}).encode()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        try:
+            descriptor = os.open(self._path(running.pid), flags, 0o600)
+        except FileNotFoundError:
+            self._run_dir.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self._path(running.pid), flags, 0o600)
+        try:
+            os.write(descriptor, document)
+        finally:
+            os.close(descriptor)
+
+    def drop(self, pid: int) -> None:
+        """Remove the file of a process that is over."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path(pid).unlink()
+
+    def alive(self, besides: frozenset[int]) -> tuple[Running, ...]:
+        """Those left behind that still run, but for the processes ``besides``; files of dead ones are removed."""
+        found = []
+        for path in sorted(self._run_dir.iterdir()) if self._run_dir.is_dir() else ():
+            if not path.name.isdecimal() or int(path.name) in besides:
+                continue
+            if self.is_alive(int(path.name)):
+                found.append(_running(int(path.name), _document(path)))
+            else:
+                self.drop(int(path.name))
+        return tuple(found)
+
+    def is_alive(self, pid: int) -> bool:
+        """Whether the process group that the file of ``pid`` means has anybody in it."""
+        if not is_populated(pid):
+            return False
+        noted, now = _document(self._path(pid)).get("birth"), birth_of(pid)
+        return noted is None or now is None or noted == now
+
+    def _path(self, pid: int) -> Path:
+        return self._run_dir / str(pid)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as fault:
+        log.warning("runner.leftover_unreadable", extra={"path": str(path), "why": str(fault)})
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _running(pid: int, document: dict[str, Any]) -> Running:
+    argv, started, command = document.get("argv"), document.get("started"), document.get("command")
+    return Running(
+        argv=tuple(str(word) for word in argv) if isinstance(argv, list) else (),
+        pid=pid,
+        started=float(started) if isinstance(started, int | float) else 0.0,
+        command=command if isinstance(command, str) else None,
+    )
