@@ -73,7 +73,7 @@ LISTENER = Kind("ip:port or off", units.listener, lambda value: value or "off")
 TOPIC_PREFIX = Kind("text", units.topic_prefix)
 ADDRESSES = Kind("host:port, several separated by commas", lambda text: _list(text, units.address), ", ".join)
 HTTP_ADDRESSES = Kind("host:port, several separated by commas", lambda text: _list(text, units.http_address), ", ".join)
-IPS = Kind("IP addresses separated by commas", lambda text: _list(text, _resolver), ",".join)
+IPS = Kind("IP addresses separated by commas", lambda text: _list(text, units.ip), ",".join)
 
 
 def duration(name: str, default: str, doc: str, lowest: str = "100ms", highest: str = "4w", **more: Any) -> Any:
@@ -136,7 +136,3 @@ def _list(text: str, parse: Callable[[str], str]) -> tuple[str, ...]:
     if not members:
         raise ValueError(f"{text!r} names nothing; write one or more, separated by commas")
     return members
-
-
-def _resolver(text: str) -> str:
-    return units.split_address(units.ip_address(f"[{text}]:53" if ":" in text else f"{text}:53"))[0]

@@ -112,11 +112,9 @@ def _settings(content: bytes, reading: Reading) -> Iterator[Setting]:
             continue
         name, separator, value = line.partition("=")
         if not separator:
-            reading.fault(
-                number, f"{line.split()[0]!r} is followed by no '='; write key = value, or # before a comment"
-            )
-        elif not line.isprintable():
-            reading.fault(number, "this line holds a control character; remove it")
+            reading.fault(number, "there is no '=' in this line; write key = value, or # before a comment")
+        elif not line.replace("\t", " ").isprintable():
+            reading.fault(number, "this line holds an invisible character; remove it")
         else:
             yield Setting(number, name.strip(), _without_comment(value))
 
@@ -184,7 +182,8 @@ def _value(text: str, key: Key, secret: Callable[[str], str]) -> Any:
     """The value of a line; None when an empty one leaves a key unset that has no default."""
     if not text:
         if key.default or key.family:
-            raise ValueError(f"it has no value; write one, or remove the line for {key.default or 'none'}")
+            effect = f" for {key.default}" if key.default else ""
+            raise ValueError(f"it has no value; write one, or remove the line{effect}")
         return None
     if key.secret and text.startswith("@"):
         text = secret(text[1:])

@@ -81,6 +81,13 @@ def ip_address(text: str) -> str:
     return text
 
 
+def ip(text: str) -> str:
+    """An IP address alone."""
+    if not _is_ip(text):
+        raise ValueError(f"{text!r} is not an IP address; write it like 8.8.8.8")
+    return text
+
+
 def listener(text: str) -> str:
     """``ip:port`` to listen on, port 0 for any free one; ``off`` becomes the empty string."""
     if text.lower() in FLAGS and not FLAGS[text.lower()]:
