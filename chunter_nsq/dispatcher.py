@@ -24,7 +24,6 @@ import logging
 import random
 import sqlite3
 import time
-import uuid as uuids
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
@@ -58,6 +57,7 @@ log = logging.getLogger(__name__)
 PULSE_SECONDS = 5.0
 _TELL_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
+_MARGIN_SECONDS = 120.0  # each tool has machine_seconds of its own; what a handler does around it has this
 _QUERY_SECONDS = 60.0
 _DEADLETTER_BYTES = 512 * 1024
 _RESULT_BYTES = SIZE_LIMIT_BYTES - 8192
@@ -119,7 +119,7 @@ class Dispatcher:
         self.tools: Any = None
         self._journal = journal
         self._outbox = outbox
-        self._addressee = addressee
+        self.addressee = addressee
         self._current = current
         self._settle_orphans = settle_orphans
         self._jobs: dict[str, Job] = {}
@@ -138,7 +138,7 @@ class Dispatcher:
         await self._has_room.wait()
         origin = Origin(delivery.topic, delivery.nsqd, delivery.message_id, delivery.timestamp_ns, delivery.body)
         try:
-            command = read(origin, self.actions, self._addressee)
+            command = read(origin, self.actions, self.addressee)
             if command is None:
                 return
             nonce = self._admit(command)
@@ -228,11 +228,11 @@ class Dispatcher:
         if command.action.lane is Lane.QUERY:
             return await self._consume(job, _QUERY_SECONDS)
         await self._journal.begin(command.id)
-        if command.resumed:
+        if command.resumed is not None:
             await self._settle_orphans(command.id, self.limits.machine_seconds)
         job.progress_since = job.progress_told = time.monotonic()
         pulse = asyncio.create_task(self._pulse(job), name=f"pulse {command.id}")
-        limit = self.limits.machine_seconds if command.action.lane is Lane.MACHINE else None
+        limit = self.limits.machine_seconds + _MARGIN_SECONDS if command.action.lane is Lane.MACHINE else None
         try:
             return await self._consume(job, limit)
         finally:
@@ -364,8 +364,8 @@ class Dispatcher:
                 fault = Interrupted("The agent was replaced by a version that does not know this command")
                 await self._journal.finish(one.record.id, Outcome("interrupted", fault=fault))
                 continue
-            job = Job(replace(command, resumed=one.record.started is not None), one.record.uuid)
-            if job.command.resumed and command.action.recovery is Recovery.INTERRUPT:
+            job = Job(replace(command, resumed=one.record.started), one.record.uuid)
+            if job.command.resumed is not None and command.action.recovery is Recovery.INTERRUPT:
                 fault = Interrupted("The agent ended while this ran, and the host does not show how far it came")
                 await self._finish(job, Outcome("interrupted", fault=fault))
                 continue
@@ -381,6 +381,16 @@ class Dispatcher:
         except TimeoutError:
             log.warning("dispatcher.drain_cut", extra={"running": len(self.running())})
         await self._lines.abandon()
+
+    def called(self, alias: str) -> None:
+        """The host's alias, once it is known."""
+        self.addressee = replace(self.addressee, alias=alias)
+
+    def reload(self, authority: Authority, limits: Limits) -> None:
+        """Take up changed keys and limits."""
+        self.authority = authority
+        self.limits = limits
+        self._lines.resize(limits.lanes)
 
     # --- messages about messages
 
@@ -407,7 +417,7 @@ class Dispatcher:
             },
         }
         log.warning("command.unreadable", extra={"reason": reason, "bytes": len(origin.body)})
-        return Event("deadletter", "chunter.deadletter", self._addressee.host, data)
+        return Event("deadletter", "chunter.deadletter", self.addressee.host, data)
 
     def _rejection(self, refused: Refused) -> Event:
         now = time.time()
@@ -416,13 +426,7 @@ class Dispatcher:
             refused.id, refused.action or "", refused.uuid, refused.reply_to, None,
             "rejected", None, refused.fault.as_dict(), None, now, None, now,
         )  # fmt: skip
-        return record.event(self._addressee.host)
-
-
-def assigned_uuid(command: Command) -> str:
-    """The uuid of a VM that a command makes: the one it gives, else always the same one for the same command."""
-    given = command.uuid or command.params.payload.get("uuid")
-    return given if isinstance(given, str) else str(uuids.uuid5(uuids.NAMESPACE_OID, f"chunter {command.id}"))
+        return record.event(self.addressee.host)
 
 
 def replace_uuid(job: Job) -> Command:

@@ -10,6 +10,7 @@ from typing import Any
 
 from chunter_nsq.actions import Lane, Progress
 from chunter_nsq.messages.command import Command
+from chunter_nsq.slots import Slots
 
 
 @dataclass(eq=False, slots=True)
@@ -32,7 +33,7 @@ class Lines:
     """Runs jobs: of one VM strictly in order, of different VMs side by side, queries at once."""
 
     def __init__(self, limits: Mapping[Lane, int], run: Callable[[Job], Awaitable[None]]) -> None:
-        self._lanes = {lane: asyncio.Semaphore(limit) for lane, limit in limits.items()}
+        self._lanes = {lane: Slots(limit) for lane, limit in limits.items()}
         self._run = run
         self._lines: dict[str, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -61,6 +62,11 @@ class Lines:
             return False
         job.is_settled = True
         return True
+
+    def resize(self, limits: Mapping[Lane, int]) -> None:
+        """Change how many jobs of each lane run at a time."""
+        for lane, limit in limits.items():
+            self._lanes[lane].resize(limit)
 
     def stop(self) -> None:
         """Begin no further job; what waits is in the journal."""

@@ -26,7 +26,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from chunter_nsq.database import Database
-from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, encode
+from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, Note, encode
 from chunter_nsq.sender import Row, Sender
 from chunter_nsq.shelf import PLACES_PER_TOPIC, Shelf, Topic
 
@@ -89,11 +89,11 @@ class Outbox:
             sender.start(publish, permanent)
         self._keeper = asyncio.create_task(self._keep(), name="outbox keeper")
 
-    def put(self, events: Sequence[Event]) -> asyncio.Future[None]:
-        """Write events in order; the future is done when they are on disk."""
+    def put(self, events: Sequence[Event | Note]) -> asyncio.Future[None]:
+        """Write events and notes in order; the future is done when they are on disk."""
         return self._database.submit(lambda connection: self.write(connection, events))
 
-    def write(self, connection: sqlite3.Connection, events: Sequence[Event]) -> None:
+    def write(self, connection: sqlite3.Connection, events: Sequence[Event | Note]) -> None:
         """Write events inside a transaction; on the database's thread.
 
         Raises:
@@ -101,6 +101,9 @@ class Outbox:
         """
         now = time.time()
         for event in events:
+            if isinstance(event, Note):
+                _remember(connection, event)
+                continue
             name = event.topic if event.absolute else f"{self._prefix}.{event.topic}"
             topic = self._shelf.topic(connection, name, is_essential=event.essential)
             body = encode(event, host=self._host, epoch=self._shelf.epoch, topic=name, sequence=topic.next, now=now)
@@ -108,10 +111,7 @@ class Outbox:
                 raise EventTooLarge(f"an event of {len(body)} bytes for {name}; NSQ carries {SIZE_LIMIT_BYTES}")
             self._shelf.add(connection, topic, now, body)
             for note in event.notes:
-                if note.value is None:
-                    connection.execute("DELETE FROM notes WHERE space = ? AND key = ?", (note.space, note.key))
-                else:
-                    connection.execute("REPLACE INTO notes VALUES (?, ?, ?)", (note.space, note.key, note.value))
+                _remember(connection, note)
 
     async def recall(self, space: str) -> dict[str, str]:
         """What was remembered in ``space`` with the events written so far."""
@@ -226,3 +226,10 @@ class Outbox:
                     await self._database.submit(lambda _: None)
             except sqlite3.Error:
                 log.exception("outbox.keeping_failed")
+
+
+def _remember(connection: sqlite3.Connection, note: Note) -> None:
+    if note.value is None:
+        connection.execute("DELETE FROM notes WHERE space = ? AND key = ?", (note.space, note.key))
+    else:
+        connection.execute("REPLACE INTO notes VALUES (?, ?, ?)", (note.space, note.key, note.value))

@@ -1,1 +1,15 @@
-"""One module per family of actions."""
+"""One module per family of actions; ``actions`` is the table of all of them."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from chunter_nsq.actions import Action
+from handlers import command, creation, host, machine, snapshot
+
+FAMILIES: tuple[ModuleType, ...] = (host, machine, creation, snapshot, command)
+
+
+def actions() -> dict[str, Action]:
+    """Every action by its name."""
+    return {one.name: one for family in FAMILIES for one in vars(family).values() if isinstance(one, Action)}

@@ -1,1 +1,15 @@
-"""One module per thing the host tells."""
+"""One module per thing the host tells; ``schedule`` makes all of them."""
+
+from __future__ import annotations
+
+from chunter_nsq.ticker import Publisher
+from chunter_nsq.tools import Tools
+from publishers.announce import Announce
+from publishers.heartbeat import Heartbeat
+from publishers.memory import Memory
+from publishers.zones import Zones
+
+
+def schedule(tools: Tools) -> tuple[Publisher, ...]:
+    """The publishers of a host; each says how often it wants to be asked."""
+    return (Announce(tools), Heartbeat(tools), Zones(tools), Memory(tools))

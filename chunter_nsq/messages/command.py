@@ -81,7 +81,7 @@ class Command:
     """A command that may be run.
 
     ``params`` is the frozen form of the action; ``document`` the message as it came, for the journal;
-    ``resumed`` says that an earlier run of it was cut off.
+    ``resumed`` is when (epoch seconds) an earlier run of it began that was cut off.
     """
 
     id: str
@@ -92,7 +92,7 @@ class Command:
     expires: datetime | None
     traceparent: str | None
     document: Mapping[str, Any]
-    resumed: bool = field(default=False)
+    resumed: float | None = field(default=None)
 
     @property
     def dry_run(self) -> bool:

@@ -6,6 +6,7 @@ A member without a default is required.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
@@ -26,6 +27,7 @@ from chunter_nsq.messages.fields import (
 )
 
 _P = TypeVar("_P")
+_BOOT_ORDER = re.compile(r"[cdn]{1,3}")
 
 
 _schemas: dict[type[Any], Schema] = {}
@@ -56,6 +58,10 @@ def load(form: type[_P], document: Mapping[str, Any]) -> _P:
         marshmallow.ValidationError: with the faults of every member.
     """
     return form(**schema_of(form).load(document))
+
+
+def _is_boot_order(text: str) -> bool:
+    return _BOOT_ORDER.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +118,10 @@ class MachineUpdate:
 
 @dataclass(frozen=True, slots=True)
 class MachineStart:
-    """An ISO image to boot from, for this boot only with ``once`` (which is so unless it is false)."""
+    """An ISO image to boot from, and what to boot from this once (letters of c, d and n; d with an image)."""
 
     cdrom: Annotated[str | None, Path()] = None
-    once: Annotated[bool, Flag()] = True
+    once: Annotated[str | None, Text(accepts=_is_boot_order, form="letters of c, d and n", size_limit=3)] = None
     dry_run: Annotated[bool, Flag()] = False
 
 

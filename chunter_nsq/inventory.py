@@ -1,0 +1,88 @@
+"""The machines of this host as the platform's event stream tells them; without the stream, as vmadm lists them.
+
+Asking vmadm costs half a second of CPU, so what is needed again and again (memory, aliases) is kept here. Only few
+members of each machine are kept, so that a thousand of them are small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chunter_nsq.smartos.vmadm import Vmadm
+
+_FIELDS = ("uuid", "alias", "brand", "state", "max_physical_memory")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is kept of a machine."""
+
+    uuid: str
+    alias: str
+    brand: str
+    state: str
+    memory_mib: int
+
+
+class Inventory:
+    """Machines by uuid."""
+
+    def __init__(self, vmadm: Vmadm) -> None:
+        self._vmadm = vmadm
+        self._machines: dict[str, Machine] = {}
+        self._is_live = False
+        self.changes = 0
+
+    async def machines(self) -> tuple[Machine, ...]:
+        """All machines; asks vmadm when the stream is down."""
+        if not self._is_live:
+            self._replace(await self._vmadm.lookup(_FIELDS))
+        return tuple(self._machines.values())
+
+    def alias(self, uuid: str) -> str:
+        """A machine's alias, empty when it has none or is not known."""
+        machine = self._machines.get(uuid)
+        return machine.alias if machine else ""
+
+    def begin(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """The stream is up, and these machines are there."""
+        self._replace(documents)
+        self._is_live = True
+
+    def put(self, document: Mapping[str, Any]) -> None:
+        """A machine was made or changed."""
+        machine = _machine(document)
+        if machine is not None and self._machines.get(machine.uuid) != machine:
+            self._machines[machine.uuid] = machine
+            self.changes += 1
+
+    def drop(self, uuid: str) -> None:
+        """A machine is gone."""
+        if self._machines.pop(uuid, None) is not None:
+            self.changes += 1
+
+    def end(self) -> None:
+        """The stream is down."""
+        self._is_live = False
+
+    def _replace(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        found = {machine.uuid: machine for machine in map(_machine, documents) if machine is not None}
+        if found != self._machines:
+            self._machines = found
+            self.changes += 1
+
+
+def _machine(document: Mapping[str, Any]) -> Machine | None:
+    uuid = document.get("uuid") or document.get("zonename")
+    if not isinstance(uuid, str):
+        return None
+    memory = document.get("max_physical_memory")
+    return Machine(
+        uuid,
+        str(document.get("alias") or ""),
+        str(document.get("brand") or ""),
+        str(document.get("state") or ""),
+        memory if isinstance(memory, int) else 0,
+    )

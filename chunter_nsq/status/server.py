@@ -1,0 +1,62 @@
+"""The status listener: health for SMF and load balancers, and the state of the agent as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import Application, RequestHandler
+
+State = Callable[[], dict[str, Any]]
+
+
+class _Page(RequestHandler):
+    """What all pages share: the state, and no server banner."""
+
+    def initialize(self, state: State) -> None:
+        self.state = state
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "no-store")
+
+
+class _Alive(_Page):
+    """200 while the loop turns."""
+
+    def get(self) -> None:
+        self.finish("ok\n")
+
+
+class _Ready(_Page):
+    """200 when commands are read and events are sent; else 503 with what is missing."""
+
+    def get(self) -> None:
+        missing = self.state()["missing"]
+        self.set_status(503 if missing else 200)
+        self.finish("".join(f"{one}\n" for one in missing) or "ready\n")
+
+
+class _Status(_Page):
+    """The whole state."""
+
+    def get(self) -> None:
+        self.finish(self.state())
+
+
+def listen(address: str, port: int, state: State) -> HTTPServer:
+    """Serve the pages until the server is stopped.
+
+    Raises:
+        OSError: when the address cannot be had.
+    """
+    given = {"state": state}
+    application = Application(
+        [("/healthz", _Alive, given), ("/readyz", _Ready, given), ("/api/status", _Status, given)],
+        log_function=lambda _: None,
+    )
+    server = HTTPServer(application)
+    server.add_sockets(bind_sockets(port, address))
+    return server

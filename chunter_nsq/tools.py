@@ -1,0 +1,55 @@
+"""What handlers and publishers are handed: the platform's tools, the host's identity, and the agent's own records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chunter_nsq.config import Config
+from chunter_nsq.host import Host
+from chunter_nsq.inventory import Inventory
+from chunter_nsq.journal import Record
+from chunter_nsq.outbox import Outbox
+from chunter_nsq.smartos.imgadm import Imgadm
+from chunter_nsq.smartos.prtconf import Prtconf
+from chunter_nsq.smartos.runner import Runner
+from chunter_nsq.smartos.vmadm import Vmadm
+from chunter_nsq.smartos.zfs import Zfs
+from chunter_nsq.smartos.zoneadm import Zoneadm
+
+
+class Work(Protocol):
+    """The commands of this host, as the dispatcher knows them."""
+
+    async def record(self, command_id: str) -> Record:
+        """The journal's record of a command."""
+
+    async def cancel(self, command_id: str) -> dict[str, Any]:
+        """End a command that waits, or one that runs and may be ended."""
+
+    def running(self) -> list[dict[str, Any]]:
+        """The commands that run."""
+
+    @property
+    def queued(self) -> int:
+        """How many commands wait or run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """One of each; ``config`` gives the configuration as it is now."""
+
+    config: Callable[[], Config]
+    host: Host
+    runner: Runner
+    zoneadm: Zoneadm
+    vmadm: Vmadm
+    zfs: Zfs
+    imgadm: Imgadm
+    prtconf: Prtconf
+    inventory: Inventory
+    outbox: Outbox
+    work: Work
+    actions: Mapping[str, Any]
+    lag_seconds: Callable[[], float]

@@ -1,0 +1,25 @@
+"""command.*: other commands of this host."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from chunter_nsq.actions import Done, Yield, action
+from chunter_nsq.messages.command import Command
+from chunter_nsq.messages.params import CommandNamed
+from chunter_nsq.tools import Tools
+
+
+@action("command.status", form=CommandNamed)
+async def status(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """The record of a command, as its last result told it."""
+    params: CommandNamed = command.params
+    record = await tools.work.record(params.command)
+    yield Done(dict(record.event(tools.host.id).data))
+
+
+@action("command.cancel", form=CommandNamed)
+async def cancel(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """End a command that waits, or one that runs and may be ended; that command's result says cancelled."""
+    params: CommandNamed = command.params
+    yield Done(await tools.work.cancel(params.command))

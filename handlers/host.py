@@ -1,0 +1,39 @@
+"""host.*: the host itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+from chunter_nsq import __version__
+from chunter_nsq.actions import Done, Yield, action
+from chunter_nsq.errors import InvalidMessage
+from chunter_nsq.messages.command import Command
+from chunter_nsq.messages.params import Replay
+from chunter_nsq.tools import Tools
+
+
+@action("host.ping")
+async def ping(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """Whether somebody is there."""
+    del command
+    host = tools.host
+    uptime = round(time.monotonic() - host.started_monotonic, 3)
+    yield Done({"version": __version__, "uptime_seconds": uptime, "simulated": host.simulated})
+
+
+@action("host.info")
+async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """What the host announces."""
+    del command
+    yield Done(await tools.host.announcement(tools.actions, tools.config()))
+
+
+@action("host.replay", form=Replay)
+async def replay(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """Publish a range of a topic's events again, with the ids they had."""
+    params: Replay = command.params
+    if params.to is not None and params.to < params.from_:
+        raise InvalidMessage(f"params.to ({params.to}) lies before params.from ({params.from_})")
+    count = await tools.outbox.replay(params.topic, params.from_, params.to)
+    yield Done({"topic": params.topic, "count": count})

@@ -1,0 +1,148 @@
+"""machine.*: what vmadm does with a machine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from chunter_nsq.actions import Done, Lane, Subject, Yield, action
+from chunter_nsq.errors import InvalidMessage, NotFound
+from chunter_nsq.fifo.config import from_vmadm
+from chunter_nsq.messages.command import Command
+from chunter_nsq.messages.params import (
+    Change,
+    MachineInfo,
+    MachineList,
+    MachineReboot,
+    MachineStart,
+    MachineStop,
+    MachineUpdate,
+)
+from chunter_nsq.smartos import vmadm
+from chunter_nsq.tools import Tools
+
+_LISTED = (
+    "uuid", "alias", "brand", "state", "zone_state", "ram", "max_physical_memory", "vcpus", "cpu_cap", "quota",
+    "autoboot", "image_uuid", "owner_uuid", "package_name",
+)  # fmt: skip
+
+
+@action("machine.list", form=MachineList)
+async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """All machines, with the members that are asked for."""
+    params: MachineList = command.params
+    yield Done({"machines": await tools.vmadm.lookup(params.fields or _LISTED)})
+
+
+@action("machine.get", subject=Subject.REQUIRED)
+async def get(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """A machine as vmadm has it, and its configuration in FiFo's form."""
+    machine = await tools.vmadm.get(_uuid(command))
+    yield Done({"machine": machine, "config": from_vmadm(machine)})
+
+
+@action("machine.info", form=MachineInfo, subject=Subject.REQUIRED)
+async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """What a kvm or bhyve machine's hypervisor tells (vnc, block devices, ...)."""
+    params: MachineInfo = command.params
+    yield Done({"info": await tools.vmadm.info(_uuid(command), params.types)})
+
+
+@action("machine.update", form=MachineUpdate, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+async def update(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """Change a machine as a vmadm payload says."""
+    params: MachineUpdate = command.params
+    uuid = _uuid(command)
+    _check_uuid(params.payload, uuid)
+    if command.dry_run:
+        yield await _plan(tools, uuid, vmadm.update_argv(uuid), {"payload": dict(params.payload)})
+        return
+    await tools.vmadm.update(uuid, params.payload)
+    yield Done({"config": from_vmadm(await tools.vmadm.get(uuid))})
+
+
+@action("machine.start", form=MachineStart, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+async def start(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """Boot a machine; one that runs already is a success."""
+    params: MachineStart = command.params
+    uuid = _uuid(command)
+    if command.dry_run:
+        yield await _plan(tools, uuid, vmadm.start_argv(uuid, params.cdrom, params.once))
+        return
+    await tools.vmadm.start(uuid, params.cdrom, params.once)
+    yield Done({"state": await _state(tools, uuid)})
+
+
+@action("machine.stop", form=MachineStop, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+async def stop(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """Shut a machine down, or halt it; one that is stopped already is a success."""
+    params: MachineStop = command.params
+    uuid = _uuid(command)
+    if command.dry_run:
+        yield await _plan(tools, uuid, vmadm.stop_argv(uuid, force=params.force, grace_seconds=params.timeout))
+        return
+    await tools.vmadm.stop(uuid, force=params.force, timeout_seconds_grace=params.timeout)
+    yield Done({"state": await _state(tools, uuid)})
+
+
+@action("machine.reboot", form=MachineReboot, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+async def reboot(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """Reboot a machine; one that was on its way down when the agent ended is booted, one that is back is left."""
+    params: MachineReboot = command.params
+    uuid = _uuid(command)
+    if command.dry_run:
+        yield await _plan(tools, uuid, vmadm.reboot_argv(uuid, force=params.force))
+        return
+    if command.resumed is None:
+        await tools.vmadm.reboot(uuid, force=params.force)
+    else:
+        await _resume_reboot(tools, uuid, params.force, command.resumed)
+    yield Done({"state": await _state(tools, uuid)})
+
+
+@action("machine.delete", form=Change, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """Delete a machine with its data; one that is gone already is a success."""
+    uuid = _uuid(command)
+    if command.dry_run:
+        yield await _plan(tools, uuid, vmadm.delete_argv(uuid))
+        return
+    await tools.vmadm.delete(uuid)
+    yield Done({"state": "deleted"})
+
+
+def _uuid(command: Command) -> str:
+    """The machine that the command is about; the schema saw to it that there is one."""
+    if command.uuid is None:
+        raise InvalidMessage(f"{command.action.name} needs the uuid of a VM")
+    return command.uuid
+
+
+def _check_uuid(payload: Mapping[str, Any], uuid: str) -> None:
+    if payload.get("uuid", uuid) != uuid:
+        raise InvalidMessage(f"params.payload.uuid is not the command's uuid {uuid}; leave it out")
+
+
+async def _state(tools: Tools, uuid: str) -> str:
+    return str((await tools.vmadm.get(uuid)).get("state", "unknown"))
+
+
+async def _resume_reboot(tools: Tools, uuid: str, is_forced: bool, since: float) -> None:  # noqa: FBT001 - as in the command
+    machine = await tools.vmadm.get(uuid)
+    booted = machine.get("boot_timestamp")
+    if machine.get("state") != "running":
+        await tools.vmadm.start(uuid)
+    elif not booted or datetime.fromisoformat(booted).timestamp() < since:
+        await tools.vmadm.reboot(uuid, force=is_forced)
+
+
+async def _plan(tools: Tools, uuid: str, argv: tuple[str, ...], found: Mapping[str, Any] | None = None) -> Done:
+    """What a dry run tells: the vector that would run, and the machine as it is."""
+    try:
+        machine = await tools.vmadm.get(uuid)
+    except NotFound:
+        seen: dict[str, Any] = {"exists": False}
+    else:
+        seen = {"exists": True, "state": machine.get("state"), "brand": machine.get("brand")}
+    return Done({"dry_run": True, "argv": [list(argv)], "found": {**seen, **(found or {})}})

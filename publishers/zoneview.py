@@ -1,0 +1,82 @@
+"""What was last said of each zone, and what has to be said now: a pure merge of hints and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from chunter_nsq import zonestate
+from chunter_nsq.messages.events import Event, Note
+
+BEGUN = Note("zones", "begun", "yes")
+
+
+class ZoneView:
+    """Hints (the event stream) are quick and may be lost; a list is complete and decides.
+
+    A list that was asked for before a hint came says nothing of that hint's zone: it may be older than the hint.
+    """
+
+    def __init__(self, notes: Mapping[str, str], *, is_first: bool) -> None:
+        self._said: dict[str, str] = {}
+        self._listed: set[str] = set()
+        self._is_first = is_first
+        self._hints = 0
+        self._hinted: dict[str, int] = {}
+        self.found_by_list = 0
+        self.found = 0
+        for uuid, note in notes.items():
+            self.tell(uuid, note)
+
+    def tell(self, uuid: str, note: str) -> None:
+        """Something else (a handler) said a state of a zone."""
+        state, is_listed = zonestate.remembered(note)
+        self._said[uuid] = state
+        if is_listed:
+            self._listed.add(uuid)
+
+    @property
+    def hints(self) -> int:
+        """How many hints came so far; taken before a list is asked for."""
+        return self._hints
+
+    def hint(self, uuid: str, raw: str) -> list[Event]:
+        """The stream says that a zone is in a state; only of zones that are installed or more."""
+        self._hints += 1
+        self._hinted[uuid] = self._hints
+        if raw not in zonestate.PUBLIC:
+            return []  # configured, incomplete: not a zone yet or no more; the list says which
+        return self._seen(uuid, raw)
+
+    def listed(self, zones: Iterable[tuple[str, str]], hints_before: int) -> list[Event | Note]:
+        """All zones with their raw states, asked for when there had been ``hints_before`` hints."""
+        events: list[Event | Note] = []
+        present = set()
+        for uuid, raw in zones:
+            present.add(uuid)
+            if self._hinted.get(uuid, 0) <= hints_before:
+                events.extend(self._seen(uuid, raw))
+        gone = [uuid for uuid in self._listed - present if self._hinted.get(uuid, 0) <= hints_before]
+        for uuid in sorted(gone):
+            self._listed.discard(uuid)
+            self._said.pop(uuid, None)
+            events.append(zonestate.deleted_event(uuid))
+        self._hinted = {uuid: at for uuid, at in self._hinted.items() if at > hints_before}
+        self.found_by_list += 0 if self._is_first else len(events)
+        if self._is_first:
+            self._is_first = False
+            events.append(BEGUN)
+        return events
+
+    def _seen(self, uuid: str, raw: str) -> list[Event]:
+        state, previous = zonestate.public(raw), self._said.get(uuid)
+        events = []
+        if uuid not in self._listed:
+            self._listed.add(uuid)
+            if not self._is_first:
+                events.append(zonestate.created_event(uuid))
+        elif previous == state:
+            return []
+        self._said[uuid] = state
+        events.append(zonestate.state_event(uuid, state, previous, raw))
+        self.found += len(events)
+        return events
