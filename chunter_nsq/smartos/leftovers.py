@@ -7,7 +7,6 @@ group is taken for the one that the file means unless the kernel shows another p
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
@@ -44,8 +43,10 @@ class Leftovers:
 
     def drop(self, pid: int) -> None:
         """Remove the file of a process that is over."""
-        with contextlib.suppress(FileNotFoundError):
-            self._path(pid).unlink()
+        try:
+            self._path(pid).unlink(missing_ok=True)
+        except OSError as fault:  # whoever looks later finds the process gone
+            log.warning("runner.leftover_not_removed", extra={"pid": pid, "why": str(fault)})
 
     def alive(self, besides: frozenset[int]) -> tuple[Running, ...]:
         """Those left behind that still run, but for the processes ``besides``; files of dead ones are removed."""

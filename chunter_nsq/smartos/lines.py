@@ -2,7 +2,7 @@
 
 Theory: what has been read and not yet asked for is held to about a mebibyte; beyond that the pipe is left full and
 the tool waits. A line may be longer than that, up to a limit of its own, which ends the tool. A tool that closes its
-output has a few seconds to end as well.
+output has two seconds to end as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chunter_nsq.smartos.process import Ending, Process
 
 HELD_BYTES = 2**20
 LINE_LIMIT_BYTES = 64 * 2**20
-CLOSING_SECONDS = 5.0
+CLOSING_SECONDS = 2.0
 
 
 class LineSplitter:

@@ -149,7 +149,7 @@ class Runner:
             return True
         give_up_at = time.monotonic() + timeout_seconds
         # A stranger's process cannot be waited for: there is no event, hence the polling.
-        while self._leftovers.is_alive(running.pid):
+        while await asyncio.to_thread(self._leftovers.is_alive, running.pid):
             remaining_seconds = give_up_at - time.monotonic()
             if remaining_seconds <= 0:
                 return False

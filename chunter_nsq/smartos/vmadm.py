@@ -116,7 +116,7 @@ class Vmadm:
 
     def __init__(self, runner: Runner, timeout_seconds: float) -> None:
         self._runner = runner
-        self._timeout_seconds = timeout_seconds
+        self.timeout_seconds = timeout_seconds
 
     async def get(self, uuid: str) -> dict[str, Any]:
         """One VM; raises NotFound."""
@@ -152,7 +152,7 @@ class Vmadm:
     async def stop(self, uuid: str, *, force: bool = False, timeout_seconds_grace: int | None = None) -> None:
         """Shut a VM down, or halt it at once; one that is stopped already is a success."""
         argv = stop_argv(uuid, force=force, grace_seconds=timeout_seconds_grace)
-        seconds = max(self._timeout_seconds, (timeout_seconds_grace or 0) + _GRACE_MARGIN_SECONDS)
+        seconds = max(self.timeout_seconds, (timeout_seconds_grace or 0) + _GRACE_MARGIN_SECONDS)
         await self._change(argv, f"stop VM {uuid}", timeout_seconds=seconds)
 
     async def reboot(self, uuid: str, *, force: bool = False) -> None:
@@ -171,7 +171,7 @@ class Vmadm:
         return self._runner.lines(events_argv())
 
     async def _look(self, argv: tuple[str, ...], attempted: str) -> Completed:
-        return check(await self._runner.run(argv, timeout_seconds=self._timeout_seconds), attempted)
+        return check(await self._runner.run(argv, timeout_seconds=self.timeout_seconds), attempted)
 
     async def _change(
         self,
@@ -183,7 +183,7 @@ class Vmadm:
         completed = await self._runner.run(
             argv,
             stdin=b"" if payload is None else payload_bytes(payload),
-            timeout_seconds=timeout_seconds or self._timeout_seconds,
+            timeout_seconds=timeout_seconds or self.timeout_seconds,
             secrets=() if payload is None else secrets_of(payload),
             mutates=True,
         )
