@@ -1,0 +1,109 @@
+"""chunter simulator: a SmartOS host to try things on, made in a directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from chunter_nsq.smartos.simulator import create as create_host
+from chunter_nsq.smartos.simulator import faults as fault_store
+
+
+@click.group()
+def simulator() -> None:
+    """A SmartOS host to try things on, made in a directory.
+
+    \b
+    chunter simulator create /tmp/host --zones 3
+    /tmp/host/usr/sbin/vmadm list
+    /tmp/host/usr/sbin/zoneadm list -cp
+
+    Point the agent at it with platform_root = /tmp/host. Everything the host knows lies below the directory: move it,
+    copy it, look into etc/zones and invocations.jsonl, delete it when done.
+    """
+
+
+@simulator.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--zones", default=0, show_default=True, metavar="N", help="VMs that run on it from the start.")
+@click.option("--services", default=0, show_default=True, metavar="N", help="SMF services in each of them.")
+@click.option("--snapshots", default=0, show_default=True, metavar="N", help="ZFS snapshots of each of them.")
+@click.option(
+    "--zfs", default="simulated", show_default=True, metavar="simulated|host:POOL", help="Where datasets live."
+)
+@click.option(
+    "--latency",
+    type=click.Choice(["none", "realistic"]),
+    default="none",
+    show_default=True,
+    help="How long commands take; change single verbs in DIR/var/simulator/latency.json, in seconds.",
+)
+@click.option("--memory", "memory_mib", type=int, metavar="MIB", help="Physical memory; 130934 MiB when not given.")
+def create(
+    directory: Path, zones: int, services: int, snapshots: int, zfs: str, latency: str, memory_mib: int | None
+) -> None:
+    """Make a host in DIRECTORY, which must be empty or absent."""
+    try:
+        root = create_host(
+            directory,
+            zones=zones,
+            services=services,
+            snapshots=snapshots,
+            zfs=zfs,
+            latency=latency,
+            memory_mib=memory_mib,
+        )
+    except (FileExistsError, ValueError) as fault:
+        raise click.ClickException(str(fault)) from fault
+    click.echo(f"{root} is a SmartOS host with {zones} VMs. Try: {root}/usr/sbin/vmadm list")
+
+
+@simulator.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("tool")
+@click.argument("subcommand", required=False)
+@click.option("--exit", "exit_status", type=int, metavar="N", help="End with this status; nothing is done.")
+@click.option("--stderr", metavar="TEXT", help="Say this on stderr.")
+@click.option("--delay", type=float, metavar="S", help="Wait this long first; alone, the real thing follows.")
+@click.option("--times", type=int, metavar="N", help="Only for the next N invocations; for all when not given.")
+@click.option("--truncate", type=int, metavar="BYTES", help="Let only so much of stdout out.")
+@click.option("--hang", is_flag=True, help="Never end.")
+@click.option("--garbage", is_flag=True, help="Say what is neither text nor JSON.")
+@click.option("--flood", type=int, metavar="BYTES", help="Say this much, meaning nothing.")
+@click.option("--denied", is_flag=True, help="Refuse as for somebody who is not root.")
+@click.option("--kill-after-step", "kill_after", metavar="NAME", help="Die by SIGKILL after this step of the verb.")
+def fault(directory: Path, tool: str, subcommand: str | None, **effects: object) -> None:
+    """Make TOOL fail in DIRECTORY, only for SUBCOMMAND when given.
+
+    SUBCOMMAND may be several words: each must be among the arguments.
+
+    \b
+    chunter simulator fault DIR vmadm start --exit 1 --stderr 'connect ECONNREFUSED' --times 2
+    chunter simulator fault DIR zoneadm list --delay 5
+    chunter simulator fault DIR vmadm create --kill-after-step incomplete
+
+    Steps: create validate, configured, incomplete, installed, ready, running, provisioning; start autoboot, ready,
+    running; stop autoboot, shutdown, shutting_down, down, halted; delete autoboot, shutting_down, down, halted,
+    incomplete, datasets, configured.
+    """
+    effects["exit"] = effects.pop("exit_status")
+    chosen = {name: value for name, value in effects.items() if value is not None and value is not False}
+    if not set(chosen) - {"times"}:
+        raise click.UsageError("say what shall go wrong: --exit, --stderr, --delay, --truncate, --hang, ...")
+    fault_store.add(str(directory.absolute()), {"tool": tool, "subcommand": subcommand, **chosen})
+    click.echo(f"set: {tool} {subcommand or ''} {json.dumps(chosen)}")
+
+
+@simulator.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--clear", is_flag=True, help="Remove them all.")
+def faults(directory: Path, *, clear: bool) -> None:
+    """List the faults that are set in DIRECTORY."""
+    root = str(directory.absolute())
+    if clear:
+        click.echo(f"{fault_store.clear(root)} removed")
+        return
+    for one in fault_store.load(root):
+        click.echo(json.dumps(one))

@@ -1,0 +1,81 @@
+"""Files that are seen whole or not at all, and locks that die with their holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Lock:
+    """An advisory lock on a file; the system drops it when the holder ends, however it ends."""
+
+    def __init__(self, path: str, *, shared: bool = False) -> None:
+        self._path = path
+        self._shared = shared
+        self._descriptor = -1
+
+    def __enter__(self) -> Lock:
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH if self._shared else fcntl.LOCK_EX)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+
+def read_bytes(path: str) -> bytes | None:
+    """What the file holds, or None when there is no such file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        size = os.fstat(descriptor).st_size
+        pieces = []
+        while piece := os.read(descriptor, max(size + 1, 65536)):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Replace the file in one step: a reader sees the old content or the new."""
+    draft = f"{path}.{os.getpid()}~"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    finally:
+        os.close(descriptor)
+    os.replace(draft, path)
+
+
+def append_bytes(path: str, content: bytes) -> None:
+    """Add to the end of the file with one write, so that several writers never mix their lines."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        os.write(descriptor, content)
+    finally:
+        os.close(descriptor)
+
+
+def stamp(path: str) -> tuple[int, int, int] | None:
+    """What changes when a file is edited or replaced (mtime in ns, size, inode); None when it is absent."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -1,0 +1,1 @@
+"""Payloads of vmadm: what may be in them, what is wrong with them, what they become."""

@@ -1,0 +1,148 @@
+"""imgadm: the installed images."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from chunter_nsq.smartos.simulator.files import read_bytes
+from chunter_nsq.smartos.simulator.pool import Pool
+from chunter_nsq.smartos.simulator.process import Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from chunter_nsq.smartos.simulator.pace import Pace
+    from chunter_nsq.smartos.simulator.process import Process
+
+FOLDER = "var/imgadm/images"
+COLUMNS = "uuid,name,version,os,type,pub"
+WIDTHS = {"uuid": 36, "name": 20, "version": 12, "os": 8, "type": 14, "pub": 10}
+NOT_INSTALLED = 3
+
+
+def run(process: Process, _pace: Pace) -> int:
+    """Do what the arguments say; the exit status."""
+    words = [word for word in process.arguments if word not in ("-v", "-E")]
+    verb = VERBS.get(words[0]) if words else None
+    if verb is None:
+        name = words[0] if words else ""
+        raise Refused(f"imgadm: error (UnknownCommand): unknown command: \"{name}\"")
+    return verb(process, words[1:])
+
+
+def records(root: str) -> list[dict[str, Any]]:
+    """The installed images with their clones, by file name."""
+    pool = Pool(root)
+    found = []
+    folder = os.path.join(root, FOLDER)
+    for name in sorted(os.listdir(folder)):
+        if not name.endswith(".json"):
+            continue
+        record: dict[str, Any] = json.loads(read_bytes(os.path.join(folder, name)) or b"{}")
+        clones = pool.clones(f"{record['zpool']}/{record['manifest']['uuid']}@final")
+        found.append(record | {"cloneNames": clones, "clones": len(clones)})
+    pool.close()
+    return sorted(found, key=lambda one: str(one["manifest"].get("published_at", "")))
+
+
+def _list(process: Process, words: list[str]) -> int:
+    found = records(process.root)
+    for word in words:
+        if "=" in word and not word.startswith("-"):
+            key, _, value = word.partition("=")
+            found = [one for one in found if _matches(str(one["manifest"].get(key, "")), value)]
+    if "-j" in words:
+        process.line(json.dumps(found, indent=2))
+        return 0
+    columns = (words[words.index("-o") + 1] if "-o" in words[:-1] else COLUMNS).split(",")
+    if "-H" not in words:
+        process.line("  ".join(name.upper().ljust(WIDTHS.get(name, 10)) for name in columns).rstrip())
+    for one in found:
+        process.line("  ".join(_cell(one, name).ljust(WIDTHS.get(name, 10)) for name in columns).rstrip())
+    return 0
+
+
+def _matches(value: str, wanted: str) -> bool:
+    return wanted[1:] in value if wanted.startswith("~") else value == wanted
+
+
+def _cell(record: dict[str, Any], name: str) -> str:
+    manifest = record["manifest"]
+    if name == "pub":
+        return str(manifest.get("published_at", "-"))[:10]
+    return str(manifest.get(name, record.get(name, "-")))
+
+
+def _find(process: Process, verb: str, uuid: str) -> dict[str, Any]:
+    for record in records(process.root):
+        if record["manifest"]["uuid"] == uuid:
+            return record
+    text = f'imgadm {verb}: error (ImageNotInstalled): image "{uuid}" was not found on zpool "zones"'
+    raise Refused(text, NOT_INSTALLED)
+
+
+def _uuid(verb: str, words: list[str]) -> str:
+    values = ("-P", "-S", "-o")
+    names = [word for at, word in enumerate(words) if not word.startswith("-") and (at == 0 or words[at - 1] not in values)]
+    if not names:
+        raise Refused(f"imgadm {verb}: error (UsageError): incorrect number of args")
+    uuid = names[0]
+    if len(uuid) != 36 or uuid.count("-") != 4:  # noqa: PLR2004 - the form of a UUID
+        raise Refused(f'imgadm {verb}: error (InvalidUUID): invalid uuid: "{uuid}"')
+    return uuid
+
+
+def _get(process: Process, words: list[str]) -> int:
+    record = _find(process, "get", _uuid("get", words))
+    process.line(json.dumps({key: record[key] for key in ("manifest", "zpool", "source") if key in record}, indent=2))
+    return 0
+
+
+def _show(process: Process, words: list[str]) -> int:
+    uuid = _uuid("show", words)
+    for record in records(process.root):
+        if record["manifest"]["uuid"] == uuid:
+            process.line(json.dumps(record["manifest"], indent=2))
+            return 0
+    raise Refused(f'imgadm show: error (ActiveImageNotFound): an active image "{uuid}" was not found in image sources')
+
+
+def _import(process: Process, words: list[str]) -> int:
+    uuid = _uuid("import", words)
+    for record in records(process.root):
+        if record["manifest"]["uuid"] == uuid:
+            manifest = record["manifest"]
+            process.line(f"Image {uuid} ({manifest['name']} {manifest['version']}) is already installed, skipping")
+            return 0
+    raise Refused(f'imgadm import: error (ActiveImageNotFound): an active image "{uuid}" was not found in image sources')
+
+
+def _delete(process: Process, words: list[str]) -> int:
+    uuid = _uuid("delete", words)
+    record = _find(process, "delete", uuid)
+    if record["clones"]:
+        names = ", ".join(record["cloneNames"])
+        raise Refused(f'imgadm delete: error (ImageHasDependentClones): image "{uuid}" has dependent clones: {names}')
+    pool = Pool(process.root)
+    with pool:
+        pool.remove(f"{record['zpool']}/{uuid}")
+    pool.close()
+    os.unlink(process.path(FOLDER, f"{record['zpool']}-{uuid}.json"))
+    process.line(f"Deleted image {uuid}")
+    return 0
+
+
+def _sources(process: Process, words: list[str]) -> int:
+    if "-j" in words:
+        process.line(json.dumps([{"url": "https://images.smartos.org", "type": "imgapi"}], indent=2))
+    else:
+        process.line("https://images.smartos.org")
+    return 0
+
+
+VERBS = {
+    "list": _list, "get": _get, "info": _get, "show": _show, "import": _import, "delete": _delete,
+    "sources": _sources,
+}  # fmt: skip

@@ -1,0 +1,139 @@
+"""zpool: health and space of the pool."""
+
+from __future__ import annotations
+
+import json
+
+from chunter_nsq.smartos.simulator.files import read_bytes
+from chunter_nsq.smartos.simulator.host import facts
+from chunter_nsq.smartos.simulator.pool import Pool
+from chunter_nsq.smartos.simulator.process import Refused
+from chunter_nsq.smartos.simulator.tools.zfs_list import Options
+from chunter_nsq.smartos.simulator.zfsvalues import View, scaled
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from chunter_nsq.smartos.simulator.pace import Pace
+    from chunter_nsq.smartos.simulator.process import Process
+
+HEALTH = "var/simulator/zpool.json"
+COLUMNS = "name size allocated free expandsize fragmentation capacity dedupratio health altroot".split()
+ALIASES = {"alloc": "allocated", "cap": "capacity", "dedup": "dedupratio", "frag": "fragmentation", "expandsz": "expandsize"}
+TITLES = {"allocated": "ALLOC", "capacity": "CAP", "dedupratio": "DEDUP", "fragmentation": "FRAG", "expandsize": "EXPANDSZ"}
+DEVICES = ("c1t0d0", "c1t1d0")
+
+
+def run(process: Process, _pace: Pace) -> int:
+    """Do what the arguments say; the exit status."""
+    words = list(process.arguments)
+    verb = VERBS.get(words[0]) if words else None
+    if verb is None:
+        raise Refused(f"unrecognized command '{words[0] if words else ''}'\nusage: zpool command args ...", 2)
+    return verb(process, words[1:])
+
+
+def health(root: str) -> dict[str, Any]:
+    """``{"health", "devices": {name: state}, "errors"}``; written by whoever wants a sick pool."""
+    content = read_bytes(f"{root}/{HEALTH}")
+    told: dict[str, Any] = json.loads(content) if content else {}
+    return {"health": "ONLINE", "devices": {}, "errors": 0} | told
+
+
+def _pool(process: Process, names: list[str]) -> str:
+    name: str = facts(process.root)["pool"]
+    for one in names:
+        if one != name:
+            raise Refused(f"cannot open '{one}': no such pool")
+    return name
+
+
+def _values(root: str, name: str) -> dict[str, Any]:
+    known = facts(root)
+    pool = Pool(root)
+    used = View(pool.datasets(), known["pool_size_bytes"], pool.clones).used.get(name, 0)
+    guid = next((one.guid for one in pool.datasets(name) if one.name == name), 0)
+    pool.close()
+    size = known["pool_size_bytes"]
+    return {
+        "name": name, "size": size, "allocated": used, "free": size - used, "expandsize": "-", "fragmentation": 12,
+        "capacity": used * 100 // size, "dedupratio": "1.00", "health": health(root)["health"], "altroot": "-",
+        "guid": guid, "version": "-", "readonly": "off", "bootfs": "-", "failmode": "wait", "autoexpand": "off",
+    }  # fmt: skip
+
+
+def _text(column: str, value: Any, *, exact: bool) -> str:
+    if exact:
+        return str(value)
+    if column in ("size", "allocated", "free"):
+        return scaled(value)
+    if column in ("capacity", "fragmentation"):
+        return f"{value}%"
+    return f"{value}x" if column == "dedupratio" else str(value)
+
+
+def _list(process: Process, words: list[str]) -> int:
+    options = Options(words, "oT")
+    values = _values(process.root, _pool(process, options.names))
+    asked = [name for value in options.values.get("o", [",".join(COLUMNS)]) for name in value.split(",")]
+    columns = [ALIASES.get(name, name) for name in asked]
+    for column in columns:
+        if column not in values:
+            raise Refused(f"bad property list: invalid property '{column}'\nusage: zpool list ...", 2)
+    row = [_text(column, values[column], exact="p" in options.flags) for column in columns]
+    if "H" in options.flags:
+        process.line("\t".join(row))
+        return 0
+    titles = [TITLES.get(column, column.upper()) for column in columns]
+    process.line("  ".join(title.ljust(max(len(title), len(cell))) for title, cell in zip(titles, row, strict=True)).rstrip())
+    process.line("  ".join(cell.ljust(max(len(title), len(cell))) for title, cell in zip(titles, row, strict=True)).rstrip())
+    return 0
+
+
+def _get(process: Process, words: list[str]) -> int:
+    options = Options(words, "o")
+    if not options.names:
+        raise Refused("missing property argument\nusage: zpool get ...", 2)
+    asked, *names = options.names
+    values = _values(process.root, _pool(process, names))
+    for prop in list(values)[1:] if asked == "all" else [ALIASES.get(name, name) for name in asked.split(",")]:
+        if prop not in values:
+            raise Refused(f"bad property list: invalid property '{prop}'\nusage: zpool get ...", 2)
+        shown = _text(prop, values[prop], exact="p" in options.flags)
+        cells = {"name": str(values["name"]), "property": prop, "value": shown, "source": "-"}
+        columns = (options.values.get("o") or ["name,property,value,source"])[-1].split(",")
+        row = [cells[column] for column in columns]
+        process.line("\t".join(row) if "H" in options.flags else "  ".join(cell.ljust(14) for cell in row).rstrip())
+    return 0
+
+
+def _status(process: Process, words: list[str]) -> int:
+    options = Options(words, "T")
+    name = _pool(process, options.names)
+    sick = health(process.root)
+    if "x" in options.flags and sick["health"] == "ONLINE" and not sick["errors"]:
+        process.line(f"pool '{name}' is healthy" if options.names else "all pools are healthy")
+        return 0
+    process.line(f"  pool: {name}\n state: {sick['health']}")
+    if sick["health"] != "ONLINE":
+        process.line(
+            "status: One or more devices could not be opened.  Sufficient replicas exist for\n"
+            "\tthe pool to continue functioning in a degraded state.\n"
+            "action: Attach the missing device and online it using 'zpool online'.\n"
+            "   see: http://illumos.org/msg/ZFS-8000-2Q"
+        )
+    process.line("  scan: none requested\nconfig:\n")
+    process.line("\tNAME        STATE     READ WRITE CKSUM")
+    process.line(f"\t{name:<11} {sick['health']:<8}    0     0     0")
+    process.line(f"\t  mirror-0  {sick['health']:<8}    0     0     0")
+    for device in DEVICES:
+        state = sick["devices"].get(device, "ONLINE")
+        note = "  cannot open" if state == "UNAVAIL" else ""
+        process.line(f"\t    {device}  {state:<8}    0     0     0{note}")
+    count = sick["errors"]
+    process.line(f"\nerrors: {f'{count} data errors, use -v for a list' if count else 'No known data errors'}")
+    return 0
+
+
+VERBS = {"list": _list, "get": _get, "status": _status}
