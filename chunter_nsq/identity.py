@@ -175,10 +175,16 @@ class InstanceLock:
 
 
 def instance_lock(paths: Paths) -> InstanceLock:
-    """Take the lock of a tree and write this process's id into it. Raises AlreadyRunning, with the holder's id."""
-    paths.lock.parent.mkdir(parents=True, exist_ok=True)
-    # Python opens files close-on-exec, so that no tool inherits the lock and outlives the agent with it.
-    descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    """Take the lock of a tree and write this process's id into it.
+
+    Raises AlreadyRunning, which names the holder, or IdentityUnusable when the file cannot be made.
+    """
+    try:
+        paths.lock.parent.mkdir(parents=True, exist_ok=True)
+        # Python opens files close-on-exec, so that no tool inherits the lock and outlives the agent with it.
+        descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as broken:
+        raise IdentityUnusable(f"{paths.lock} cannot be made ({broken.strerror}); make its folder writable") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

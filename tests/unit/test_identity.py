@@ -223,6 +223,14 @@ def test_a_tool_does_not_inherit_the_lock(paths):
             tool.kill()
 
 
+def test_a_lock_that_cannot_be_made_is_told(paths):
+    """A file in the place of var is named."""
+    (paths.root / "var").write_text("")
+
+    with pytest.raises(IdentityUnusable, match="chunter.lock cannot be made"):
+        instance_lock(paths)
+
+
 def test_trees_have_locks_of_their_own(tmp_path):
     """Many agents run on one machine, each on its tree."""
     with instance_lock(Paths.find(tmp_path / "a")), instance_lock(Paths.find(tmp_path / "b")):
