@@ -227,7 +227,7 @@ def test_a_lock_that_cannot_be_made_is_told(paths):
     """A file in the place of var is named."""
     (paths.root / "var").write_text("")
 
-    with pytest.raises(IdentityUnusable, match="chunter.lock cannot be made"):
+    with pytest.raises(IdentityUnusable, match="lock cannot be made"):
         instance_lock(paths)
 
 
