@@ -101,8 +101,8 @@ class Server:
     def post(self, path: str, body: bytes = b"") -> None:
         """POST, and any 2xx is fine."""
         url = f"http://{self.http_address}{path}"
-        request = urllib.request.Request(url, data=body, method="POST")  # noqa: S310 - always http to loopback
-        with urllib.request.urlopen(request, timeout=5):
+        request = urllib.request.Request(url, data=body, method="POST")
+        with urllib.request.urlopen(request, timeout=5):  # noqa: S310 - always http to loopback
             pass
 
     def arguments(self) -> list[str]:
@@ -140,7 +140,9 @@ class Server:
             try:
                 with urllib.request.urlopen(f"http://{self.http_address}/ping", timeout=1):
                     return
-            except (OSError, urllib.error.URLError):
+            except urllib.error.HTTPError:
+                return  # it answers: this door wants TLS
+            except OSError:
                 time.sleep(_POLL_SECONDS)
         self.kill()
         raise RuntimeError(f"{self.program} did not get ready:\n{self.log_path.read_text(errors='replace')[-2000:]}")
@@ -178,6 +180,7 @@ class Nsqd(Server):
             f"--http-address={self.http_address}",
             f"--broadcast-address={self.host}",
             f"--data-path={self.data_path}",
+            f"--https-address={self.host}:0",  # used with a certificate only; the default is one port for all
             *(f"--lookupd-tcp-address={each.tcp_address}" for each in self.lookupd),
         ]
 

@@ -17,6 +17,10 @@ class Address:
     host: str
     port: int
 
+    def __post_init__(self) -> None:
+        if not self.host or not 0 < self.port <= _LAST_PORT:
+            raise ValueError(f"{self.host!r}, port {self.port}: needs a host, and a port from 1 to {_LAST_PORT}")
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Reads ``host:port`` or ``[v6]:port``.
@@ -27,10 +31,7 @@ class Address:
         match = _FORM.fullmatch(text)
         if match is None:
             raise ValueError(f"{text!r} is not host:port (an IPv6 address stands in brackets)")
-        port = int(match["port"])
-        if not 0 < port <= _LAST_PORT:
-            raise ValueError(f"{text!r}: a port is between 1 and {_LAST_PORT}")
-        return cls(match["v6"] or match["host"], port)
+        return cls(match["v6"] or match["host"], int(match["port"]))
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

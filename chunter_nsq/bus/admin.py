@@ -49,6 +49,11 @@ async def info(http_address: str) -> dict[str, Any]:
     return await _object(http_address, "/info")
 
 
+async def ping(http_address: str) -> None:
+    """Returns when nsqd (or nsqlookupd) says that it is well; a full disk shows here, if only for a moment."""
+    await _fetch(http_address, "/ping", {})
+
+
 async def channel_clients(http_address: str, topic: str, channel: str) -> tuple[ChannelClient, ...]:
     """Who consumes from the channel on this nsqd; empty when there is no such channel."""
     query = {"format": "json", "topic": topic, "channel": channel, "include_clients": "true", "include_mem": "false"}

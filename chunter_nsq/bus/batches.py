@@ -28,6 +28,11 @@ def batches(topic: str, bodies: Sequence[bytes]) -> list[tuple[int, bytes]]:
     return [(len(group), _command(name, group)) for group in _groups(bodies)]
 
 
+def singles(topic: str, bodies: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """The same as one PUB each."""
+    return [(1, _command(topic.encode("ascii"), [body])) for body in bodies]
+
+
 def _groups(bodies: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     begin, size = 0, _SIZE.size
     for place, body in enumerate(bodies):

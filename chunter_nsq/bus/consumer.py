@@ -36,6 +36,8 @@ from chunter_nsq.bus.settings import Connection
 
 log = logging.getLogger(__name__)
 
+LATE_SECONDS = 0.02  # a message that nsqd was sending while it confirmed CLS
+
 _HEAD = struct.Struct(">qH16s")  # time in ns, attempts, id
 
 
@@ -83,6 +85,7 @@ class Consumer:
         self._accept = accept
         self._requeue_ms = int(requeue_seconds * 1000)
         self._taking = True
+        self._links: set[Link] = set()  # those that delivered, dead ones too until their last answer
         self._received = self._finished = self._requeued = 0
         self._reader = Reader(connection, topic, channel, self._deliver, max_in_flight=max_in_flight)
 
@@ -91,7 +94,7 @@ class Consumer:
         discovery = None
         if self._connection.lookupd:
             seconds = self._connection.lookup_seconds
-            discovery = Discovery(self._connection.lookupd, self._ask, interval_seconds=seconds)
+            discovery = Discovery(self._connection.lookupd, self._ask, self._create, interval_seconds=seconds)
         self._reader.open(discovery)
 
     async def wait_ready(self, timeout_seconds: float) -> bool:
@@ -113,17 +116,19 @@ class Consumer:
     async def close(self, *, grace_seconds: float = 2.0) -> None:
         """Closes for good; unanswered messages are back at nsqd when this returns. May be called twice."""
         await self.pause()
-        links = self._reader.links()
+        self._reader.retire()
         self._reader.close_channel()
+        links = self._links | set(self._reader.links())
         answers = [answer for link in links for answer in link.held.values()]
         waiting = [*answers, *(link.dry for link in links)]
         if waiting:
             await asyncio.wait(waiting, timeout=grace_seconds)
-        for link in links:
-            self._give_back(link)
-        self._reader.retire()
+            await asyncio.sleep(LATE_SECONDS)
+        ended = [answer for link in links for answer in self._give_back(link)]
         await asyncio.gather(*(link.part() for link in links))
         await self._reader.shut()
+        if ended:
+            await asyncio.wait(ended, timeout=grace_seconds)
 
     def state(self) -> ConsumerState:
         """A snapshot."""
@@ -151,47 +156,52 @@ class Consumer:
             self._refuse(link, message_id, error)
             return
         link.held[message_id] = answer
+        if link not in self._links:
+            self._links = {each for each in self._links if each.held or not each.closed.done()} | {link}
         answer.add_done_callback(functools.partial(self._answered, link, message_id))
 
     def _answered(self, link: Link, message_id: bytes, answer: asyncio.Future[None]) -> None:
         error = asyncio.CancelledError("accept was cancelled") if answer.cancelled() else answer.exception()
         if link.held.get(message_id) is not answer:
-            log.info("nsq.answer_too_late", extra={"nsqd": link.name, "message_id": message_id.decode("ascii")})
-            return
+            return  # given back in the meantime
         del link.held[message_id]
         if error is not None:
             self._refuse(link, message_id, error)
-            return
-        self._finished += 1
-        link.finish(message_id)
+        elif link.closed.done():
+            log.info("nsq.answer_lost", extra=self._where(link, message_id))
+        else:
+            self._finished += 1
+            link.finish(message_id)
 
     def _refuse(self, link: Link, message_id: bytes, error: BaseException) -> None:
-        where = {"topic": self._topic, "nsqd": link.name, "message_id": message_id.decode("ascii")}
-        log.error("nsq.accept_failed", exc_info=error, extra=where)
+        log.error("nsq.accept_failed", exc_info=error, extra=self._where(link, message_id))
         self._requeue(link, message_id, self._requeue_ms)
+
+    def _where(self, link: Link, message_id: bytes) -> dict[str, str]:
+        return {"topic": self._topic, "nsqd": link.name, "message_id": message_id.decode("ascii", "replace")}
 
     def _requeue(self, link: Link, message_id: bytes, delay_ms: int) -> None:
         self._requeued += 1
         link.requeue(message_id, delay_ms)
 
-    def _give_back(self, link: Link) -> None:
-        """Everything without an answer goes back to nsqd now; tasks of ours end, somebody else's future is let be."""
+    def _give_back(self, link: Link) -> list[asyncio.Task[None]]:
+        """Sends back whatever has no answer; cancels and returns our tasks, lets somebody else's future be."""
         held = dict(link.held)
         link.held.clear()
-        for message_id, answer in held.items():
+        for message_id in held:
             self._requeue(link, message_id, 0)
-            if isinstance(answer, asyncio.Task):
-                answer.cancel()
+        tasks = [answer for answer in held.values() if isinstance(answer, asyncio.Task)]
+        for task in tasks:
+            task.cancel()
+        return tasks
 
     async def _ask(self, lookupd: str) -> frozenset[Address]:
-        nodes = await admin.lookup_producers(lookupd, self._topic)
-        if not nodes:
-            await self._create(lookupd)
-        return frozenset(node.tcp for node in nodes)
+        return frozenset(node.tcp for node in await admin.lookup_producers(lookupd, self._topic))
 
-    async def _create(self, lookupd: str) -> None:
+    async def _create(self) -> None:
         """Nobody has the topic: make it everywhere, so that a subscription can stand before the first message."""
-        for node in await admin.lookup_nodes(lookupd):
-            if node.http is not None:
-                with contextlib.suppress(NsqFault):  # an nsqd without this door is found once somebody publishes there
-                    await admin.create_topic_channel(node.http, self._topic, self._channel)
+        for lookupd in self._connection.lookupd:
+            with contextlib.suppress(NsqFault):  # what has no open HTTP door is found once somebody publishes there
+                for node in await admin.lookup_nodes(lookupd):
+                    if node.http is not None:
+                        await admin.create_topic_channel(node.http, self._topic, self._channel)

@@ -7,6 +7,7 @@ A Guard has one :class:`Keeper` for each address; what the fixed list and nsqloo
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -22,8 +23,11 @@ from chunter_nsq.bus.link import Link
 from chunter_nsq.bus.lookup import Discovery
 from chunter_nsq.bus.settings import Connection
 
+log = logging.getLogger(__name__)
+
 _HARMLESS = ("E_FIN_FAILED", "E_REQ_FAILED", "E_TOUCH_FAILED")
-_REFUSALS = ("E_AUTH_FAILED", "E_AUTH_FIRST", "E_AUTH_DISABLED", "E_UNAUTHORIZED", "E_BAD_BODY", "E_IDENTIFY_FAILED")
+_PASSING = "E_SUB_FAILED"  # an nsqd that is about to end
+FORGET_SECONDS = 300.0  # as long as nsqlookupd itself; an nsqd that restarts is unknown to it for a while
 
 
 class Timerless(nsq_client.Client):  # type: ignore[misc]  # pynsq ships no types
@@ -38,11 +42,14 @@ class Guard:
 
     conns: dict[str, Link]
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, purpose: str) -> None:
         self.connection = connection
+        self.purpose = purpose
         self.keepers: dict[Address, Keeper] = {}
         self.any_ready = asyncio.Event()
         self._discovery: Discovery | None = None
+        self._named_at: dict[Address, float] = {}
+        logging.getLogger("tornado.general").addFilter(_untold)
 
     def _run(self) -> None:
         """Pynsq calls this on the next turn of the loop; ``open`` does it instead."""
@@ -67,13 +74,13 @@ class Guard:
         self.keepers.clear()
         await asyncio.gather(*(keeper.stop() for keeper in keepers))
 
-    async def adopt(self, found: frozenset[Address], *, complete: bool) -> None:
-        """Takes what nsqlookupd names; drops what a complete answer does not name and is not connected either."""
+    async def adopt(self, found: frozenset[Address]) -> None:
+        """Takes what nsqlookupd names; drops what it has not named for long and is not connected either."""
         self._keep(found)
-        if not complete:
-            return
-        for address in set(self.keepers) - found - set(self.connection.nsqd):
-            if str(address) not in self.conns:
+        now = time.monotonic()
+        self._named_at.update(dict.fromkeys(found, now))
+        for address in set(self.keepers) - set(self.connection.nsqd):
+            if now - self._named_at[address] > FORGET_SECONDS and str(address) not in self.conns:
                 await self.keepers.pop(address).stop()
 
     def links(self) -> list[Link]:
@@ -99,7 +106,7 @@ class Guard:
     def _keep(self, addresses: Iterable[Address]) -> None:
         for address in addresses:
             if address not in self.keepers:
-                self.keepers[address] = Keeper(address, self.connection, self._make_link)
+                self.keepers[address] = Keeper(address, self.connection, self._make_link, self.purpose)
 
     def _make_link(self, address: Address) -> Link:
         link = Link(address, self.connection)
@@ -115,9 +122,11 @@ class Guard:
     def _on_connection_error(self, conn: Link, error: Exception, **_pynsq: Any) -> None:
         """An error frame, or pynsq's own; all but three end the connection at nsqd's side too."""
         text = str(error)
-        if not text.startswith(_HARMLESS):
-            kind = LinkRefused if text.startswith(_REFUSALS) else LinkLost
-            conn.fail(kind(f"nsqd {conn.name} refused: {text}"))
+        if text.startswith(_HARMLESS):
+            log.info("nsq.answer_refused", extra={"nsqd": conn.name, "reason": text})
+            return
+        kind = LinkLost if conn.ready.done() or text.startswith(_PASSING) else LinkRefused
+        conn.fail(kind(f"nsqd {conn.name} refused: {text}"))
 
     def _on_connection_ready(self, conn: Link, **_pynsq: Any) -> None:
         raise NotImplementedError
@@ -135,3 +144,8 @@ class Guard:
             del self.conns[conn.name]
         if not self.conns:
             self.any_ready.clear()
+
+
+def _untold(record: logging.LogRecord) -> bool:
+    """Tornado's own line for each failed TLS handshake goes; the keeper tells it once."""
+    return not str(record.msg).startswith("SSL Error on")

@@ -36,12 +36,13 @@ _chance = random.SystemRandom()
 class Keeper:
     """One address, one task; ``make`` builds the (unopened) link of each attempt."""
 
-    def __init__(self, address: Address, connection: Connection, make: Callable[[Address], Link]) -> None:
+    def __init__(self, address: Address, connection: Connection, make: Callable[[Address], Link], purpose: str) -> None:
         self.address = address
         self.link: Link | None = None
         self.last_error: str | None = None
         self._connection = connection
         self._make = make
+        self._where = {"nsqd": str(address), "purpose": purpose}
         self._attempts = 0
         self._retired = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"nsqd {address}")
@@ -81,7 +82,7 @@ class Keeper:
         except OSError as error:
             link.fail(LinkLost(f"nsqd {self.address} cannot be reached: {error}"))
         except Exception as error:
-            log.exception("nsq.link_broken", extra={"nsqd": str(self.address)})
+            log.exception("nsq.link_broken", extra=self._where)
             link.fail(LinkLost(f"the connection to nsqd {self.address} broke: {error}"))
         finally:
             link.close()
@@ -107,9 +108,9 @@ class Keeper:
 
     def _greeted(self) -> None:
         self.last_error = None
-        log.info("nsq.connected", extra={"nsqd": str(self.address)})
+        log.info("nsq.connected", extra=self._where)
 
     def _tell(self, fault: LinkLost) -> None:
         level = logging.DEBUG if fault.message == self.last_error else logging.WARNING
         self.last_error = fault.message
-        log.log(level, "nsq.disconnected", extra={"nsqd": str(self.address), "reason": fault.message})
+        log.log(level, "nsq.disconnected", extra={**self._where, "reason": fault.message})

@@ -99,7 +99,7 @@ class Link(nsq.AsyncConn):  # type: ignore[misc]  # pynsq ships no types
             OSError: nothing accepts there.
             LinkLost: closed before it was ready; LinkRefused if nsqd said why.
         """
-        self.stream: IOStream | None = await dial(self.address)
+        self.stream: IOStream | None = await dial(self.address, self.timeout)
         self.socket = self.stream.socket
         self.state = nsq_conn.CONNECTED
         self.last_frame_at = time.monotonic()
@@ -175,6 +175,8 @@ class Link(nsq.AsyncConn):  # type: ignore[misc]  # pynsq ships no types
         cause = getattr(self.stream, "error", None)
         self.fault = self.fault or LinkLost(f"nsqd {self.name} closed the connection" + (f": {cause}" if cause else ""))
         self.closed.set_result(None)
+        if not self.dry.done():
+            self.dry.set_result(None)
         if not self.ready.done():
             self.ready.set_exception(self.fault)
             self.ready.exception()  # it may be that nobody waits any more
@@ -204,7 +206,8 @@ class Link(nsq.AsyncConn):  # type: ignore[misc]  # pynsq ships no types
         while end - at >= _FRAME.size:
             size, kind = _FRAME.unpack_from(data, at)
             if not _SIZE_BYTES <= size <= LARGEST_FRAME_BYTES:
-                raise ValueError(f"a frame of {size} bytes")
+                self.fail(LinkLost(f"{self.name} does not speak as nsqd does: a frame of {size} bytes"))
+                return
             stop = at + _SIZE_BYTES + size
             if stop > end:
                 break

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
+import time
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from chunter_nsq.bus.address import Address
 from chunter_nsq.bus.faults import NsqFault
@@ -19,21 +20,23 @@ JITTER = 0.1
 _chance = random.SystemRandom()
 
 
-class Found(Protocol):
-    """Where answers go; ``complete``: every nsqlookupd answered."""
-
-    async def __call__(self, found: frozenset[Address], *, complete: bool) -> None:
-        """Takes one round's merged answer."""
-
-
 class Discovery:
-    """``ask(lookupd)`` gives the addresses that one nsqlookupd names; a failing one counts with what it said last."""
+    """``ask(lookupd)`` gives the addresses that one nsqlookupd names; a failing one counts with what it said last.
+
+    ``absent()`` is called when all of them answered and none named any, at most once in an interval.
+    """
 
     def __init__(
-        self, lookupd: tuple[str, ...], ask: Callable[[str], Awaitable[frozenset[Address]]], *, interval_seconds: float
+        self,
+        lookupd: tuple[str, ...],
+        ask: Callable[[str], Awaitable[frozenset[Address]]],
+        absent: Callable[[], Awaitable[None]],
+        *,
+        interval_seconds: float,
     ) -> None:
         self._lookupd = lookupd
         self._ask = ask
+        self._absent = absent
         self._interval_seconds = interval_seconds
         self._known: dict[str, frozenset[Address]] = {}
         self._failing: dict[str, str] = {}
@@ -44,8 +47,8 @@ class Discovery:
         """Of an nsqlookupd that does not answer now."""
         return next(iter(self._failing.values()), None)
 
-    def start(self, found: Found) -> None:
-        """The first poll begins at once."""
+    def start(self, found: Callable[[frozenset[Address]], Awaitable[None]]) -> None:
+        """The first poll begins at once; ``found`` takes each round's merged answer."""
         self._task = asyncio.get_running_loop().create_task(self._run(found), name="nsqlookupd")
 
     async def stop(self) -> None:
@@ -59,11 +62,19 @@ class Discovery:
         await asyncio.gather(*(self._poll_one(lookupd) for lookupd in self._lookupd))
         return frozenset().union(*self._known.values())
 
-    async def _run(self, found: Found) -> None:
+    async def _run(self, found: Callable[[frozenset[Address]], Awaitable[None]]) -> None:
+        eager = min(EAGER_SECONDS, self._interval_seconds)
+        absent_at = -math.inf
         while True:
             addresses = await self.poll()
-            await found(addresses, complete=not self._failing)
-            pause = self._interval_seconds if addresses else min(EAGER_SECONDS, self._interval_seconds)
+            try:
+                await found(addresses)
+                if not addresses and not self._failing and time.monotonic() - absent_at >= self._interval_seconds:
+                    absent_at = time.monotonic()
+                    await self._absent()
+            except Exception:
+                log.exception("nsq.discovery_failed")
+            pause = self._interval_seconds if addresses else eager
             await asyncio.sleep(pause * _chance.uniform(1 - JITTER, 1 + JITTER))
 
     async def _poll_one(self, lookupd: str) -> None:

@@ -16,13 +16,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chunter_nsq.bus import admin
 from chunter_nsq.bus.address import Address
-from chunter_nsq.bus.batches import batches
-from chunter_nsq.bus.faults import LinkLost, PublishFailed, PublishFault, PublishUncertain
+from chunter_nsq.bus.batches import batches, singles
+from chunter_nsq.bus.faults import LinkLost, PublishFailed, PublishFault, PublishInvalid, PublishUncertain
 from chunter_nsq.bus.link import Link
 from chunter_nsq.bus.lookup import Discovery
 from chunter_nsq.bus.settings import Connection
@@ -61,7 +62,7 @@ class Producer:
         discovery = None
         if not self._connection.nsqd:
             seconds = self._connection.lookup_seconds
-            discovery = Discovery(self._connection.lookupd, _nodes, interval_seconds=seconds)
+            discovery = Discovery(self._connection.lookupd, _nodes, _nothing, interval_seconds=seconds)
         self._writer.open(discovery)
 
     async def wait_ready(self, timeout_seconds: float) -> bool:
@@ -74,20 +75,29 @@ class Producer:
         """Returns after nsqd's OK for all of them; none at all is nothing to do.
 
         Raises:
-            PublishInvalid: nothing was sent; one of them, or the topic, can never be.
+            PublishInvalid: the topic, or the one at ``details["body"]``, can never be published.
             PublishFailed: not sent, or refused unread; try again later.
-            PublishUncertain: perhaps published, whole or in part (``confirmed`` leading ones surely were).
+            PublishUncertain: perhaps published, whole or in part.
+        With each, ``confirmed`` leading ones surely were published: 0, but for more than 5 MiB or limits of nsqd's own.
         """
         confirmed = 0
-        for count, command in batches(topic, bodies):
+        pending = deque(batches(topic, bodies))
+        while pending:
+            count, command = pending.popleft()
             try:
                 await self._publish_one(topic, command)
+            except PublishInvalid as fault:
+                if count == 1:
+                    fault.details["body"] = confirmed
+                    raise self._counted(fault, confirmed, len(bodies)) from fault.__cause__
+                # nsqd's own limits are narrower than the usual ones: nothing was taken; find the one it will not have
+                pending.extendleft(reversed(singles(topic, bodies[confirmed : confirmed + count])))
+                await self.wait_ready(self._connection.publish_timeout_seconds)
             except PublishFault as fault:
-                self._count_fault(fault, len(bodies) - confirmed)
-                fault.confirmed = confirmed
-                raise
-            confirmed += count
-            self._published += count
+                raise self._counted(fault, confirmed, len(bodies)) from fault.__cause__
+            else:
+                confirmed += count
+                self._published += count
 
     async def close(self, *, grace_seconds: float = 2.0) -> None:
         """Waits a while for answers to what was sent, then closes for good; what is left raises PublishUncertain."""
@@ -131,12 +141,18 @@ class Producer:
             raise PublishFailed(self._writer.last_error() or "no nsqd is connected yet")
         return links[0]
 
-    def _count_fault(self, fault: PublishFault, count: int) -> None:
+    def _counted(self, fault: PublishFault, confirmed: int, whole: int) -> PublishFault:
+        fault.confirmed = confirmed
         if isinstance(fault, PublishUncertain):
-            self._uncertain += count
+            self._uncertain += whole - confirmed
         else:
-            self._failed += count
+            self._failed += whole - confirmed
+        return fault
 
 
 async def _nodes(lookupd: str) -> frozenset[Address]:
     return frozenset(node.tcp for node in await admin.lookup_nodes(lookupd))
+
+
+async def _nothing() -> None:
+    """No nsqd is known: the next poll may name one."""

@@ -33,7 +33,7 @@ class Reader(Guard, nsq.Reader, Timerless):  # type: ignore[misc]  # pynsq ships
         *,
         max_in_flight: int,
     ) -> None:
-        Guard.__init__(self, connection)
+        Guard.__init__(self, connection, f"{topic}/{channel}")
         nsq.Reader.__init__(
             self,
             topic,

@@ -21,7 +21,7 @@ class Writer(Guard, nsq.Writer, Timerless):  # type: ignore[misc]  # pynsq ships
     """nsqd answers in the order it was asked; each link has a queue of futures that wait."""
 
     def __init__(self, connection: Connection) -> None:
-        Guard.__init__(self, connection)
+        Guard.__init__(self, connection, "publish")
         nsq.Writer.__init__(self, [str(address) for address in connection.nsqd] or list(connection.lookupd))
 
     def post(self, link: Link, command: bytes) -> asyncio.Future[None]:
