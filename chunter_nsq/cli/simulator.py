@@ -13,7 +13,7 @@ from chunter_nsq.smartos.simulator import faults as fault_store
 
 @click.group()
 def simulator() -> None:
-    """A SmartOS host to try things on, made in a directory.
+    r"""A SmartOS host to try things on, made in a directory.
 
     \b
     chunter simulator create /tmp/host --zones 3
@@ -75,7 +75,7 @@ def create(
 @click.option("--denied", is_flag=True, help="Refuse as for somebody who is not root.")
 @click.option("--kill-after-step", "kill_after", metavar="NAME", help="Die by SIGKILL after this step of the verb.")
 def fault(directory: Path, tool: str, subcommand: str | None, **effects: object) -> None:
-    """Make TOOL fail in DIRECTORY, only for SUBCOMMAND when given.
+    r"""Make TOOL fail in DIRECTORY, only for SUBCOMMAND when given.
 
     SUBCOMMAND may be several words: each must be among the arguments.
 

@@ -13,7 +13,9 @@ IMAGES: list[dict[str, Any]] = [
         "uuid": "e44ed3e0-910b-11ed-a5d4-00151714048c", "name": "base-64-lts", "version": "22.4.0",
         "type": "zone-dataset", "os": "smartos", "published_at": "2023-01-10T17:21:04Z",
         "description": "A 64-bit SmartOS image with just essential packages installed.", "refer": 876728320,
-        "requirements": {"networks": [{"name": "net0", "description": "public"}], "min_platform": {"7.0": "20210826T002459Z"}},
+        "requirements": {
+            "networks": [{"name": "net0", "description": "public"}], "min_platform": {"7.0": "20210826T002459Z"},
+        },
     },
     {
         "uuid": "63d6e664-3f1f-11e8-aef6-a3120cf8dd9d", "name": "ubuntu-16.04", "version": "20180404",

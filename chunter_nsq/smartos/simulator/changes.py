@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 
-from chunter_nsq.smartos.simulator.files import append_bytes
+from chunter_nsq.smartos.simulator.files import append_bytes, move, status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,17 +44,17 @@ def deletion_line(name: str) -> str:
 
 def append(root: str, lines: str) -> None:
     """Add lines; a journal that has grown large makes room for a fresh one."""
-    path = os.path.join(root, PLACE)
+    path = f"{root}/{PLACE}"
     append_bytes(path, lines.encode())
-    if os.stat(path).st_size > LIMIT_BYTES:
-        os.replace(path, path + ".old")
+    if status(path).st_size > LIMIT_BYTES:
+        move(path, path + ".old")
 
 
 class Follower:
     """Reads what is appended from the moment it is made; survives the journal's replacement."""
 
     def __init__(self, root: str) -> None:
-        self._path = os.path.join(root, PLACE)
+        self._path = f"{root}/{PLACE}"
         self._descriptor = self._open()
         self._partial = b""
         os.lseek(self._descriptor, 0, os.SEEK_END)
@@ -80,6 +80,6 @@ class Follower:
 
     def _replaced(self) -> bool:
         try:
-            return os.stat(self._path).st_ino != os.fstat(self._descriptor).st_ino
+            return status(self._path).st_ino != os.fstat(self._descriptor).st_ino
         except FileNotFoundError:
             return False

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import time
 
-from chunter_nsq.smartos.simulator.files import Lock, read_bytes, write_bytes
+from chunter_nsq.smartos.simulator.files import Lock, exists, read_bytes, remove, write_bytes
 from chunter_nsq.smartos.simulator.process import OUT, write_all
 
 TYPE_CHECKING = False
@@ -27,7 +26,7 @@ DENIED = {
 
 def load(root: str) -> list[dict[str, Any]]:
     """The faults that are set, oldest first."""
-    content = read_bytes(os.path.join(root, PLACE))
+    content = read_bytes(f"{root}/{PLACE}")
     if not content:
         return []
     import json  # noqa: PLC0415 - rarely there is a fault
@@ -38,10 +37,9 @@ def load(root: str) -> list[dict[str, Any]]:
 
 def save(root: str, faults: list[dict[str, Any]]) -> None:
     """Set exactly these faults."""
-    path = os.path.join(root, PLACE)
+    path = f"{root}/{PLACE}"
     if not faults:
-        if os.path.exists(path):
-            os.unlink(path)
+        remove(path)
         return
     import json  # noqa: PLC0415 - rarely there is a fault
 
@@ -64,7 +62,7 @@ def clear(root: str) -> int:
 
 def take(root: str, tool: str, arguments: Sequence[str]) -> dict[str, Any] | None:
     """The first fault that concerns this invocation, counted down."""
-    if not os.path.exists(os.path.join(root, PLACE)):
+    if not exists(f"{root}/{PLACE}"):
         return None
     with _lock(root):
         faults = load(root)
@@ -119,4 +117,4 @@ def _flood(size_bytes: int) -> None:
 
 
 def _lock(root: str) -> Lock:
-    return Lock(os.path.join(root, "var/simulator/faults.lock"))
+    return Lock(f"{root}/var/simulator/faults.lock")

@@ -8,6 +8,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
 
 
 class Lock:
@@ -18,11 +19,11 @@ class Lock:
         self._shared = shared
         self._descriptor = -1
 
-    def __enter__(self) -> Lock:
+    def __enter__(self) -> Self:
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            make_folder(self._path.rpartition("/")[0])
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         fcntl.flock(self._descriptor, fcntl.LOCK_SH if self._shared else fcntl.LOCK_EX)
         return self
@@ -60,7 +61,7 @@ def write_bytes(path: str, content: bytes) -> None:
             view = view[os.write(descriptor, view) :]
     finally:
         os.close(descriptor)
-    os.replace(draft, path)
+    move(draft, path)
 
 
 def append_bytes(path: str, content: bytes) -> None:
@@ -75,7 +76,48 @@ def append_bytes(path: str, content: bytes) -> None:
 def stamp(path: str) -> tuple[int, int, int] | None:
     """What changes when a file is edited or replaced (mtime in ns, size, inode); None when it is absent."""
     try:
-        status = os.stat(path)
+        found = status(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return (status.st_mtime_ns, status.st_size, status.st_ino)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)
+
+
+# os.path is used here and nowhere else: pathlib costs every start of a tool several milliseconds.
+
+
+def exists(path: str) -> bool:
+    """Whether there is anything at the path."""
+    return os.path.exists(path)  # noqa: PTH110 - see above
+
+
+def is_folder(path: str) -> bool:
+    """Whether there is a folder at the path."""
+    return os.path.isdir(path)  # noqa: PTH112 - see above
+
+
+def remove(path: str) -> None:
+    """Take the file away; gone already is as good."""
+    try:
+        os.unlink(path)  # noqa: PTH108 - see above
+    except FileNotFoundError:
+        return
+
+
+def make_folder(path: str) -> None:
+    """Make the folder and those above it where they are not there."""
+    os.makedirs(path, exist_ok=True)  # noqa: PTH103 - see above
+
+
+def names(folder: str) -> list[str]:
+    """The names in a folder, sorted; none when it is absent."""
+    return sorted(os.listdir(folder)) if is_folder(folder) else []  # noqa: PTH208 - see above
+
+
+def move(old: str, new: str) -> None:
+    """Give the file another name, over whatever had it."""
+    os.replace(old, new)  # noqa: PTH105 - see above
+
+
+def status(path: str) -> os.stat_result:
+    """The file's size, inode and moments."""
+    return os.stat(path)  # noqa: PTH116 - see above

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 
-from chunter_nsq.smartos.simulator.files import read_bytes
+from chunter_nsq.smartos.simulator.files import names, read_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,14 +56,14 @@ default_keymap=us
 
 def facts(root: str) -> dict[str, Any]:
     """What the machine is, with what ``create`` was told about it."""
-    content = read_bytes(os.path.join(root, PLACE))
+    content = read_bytes(f"{root}/{PLACE}")
     told: dict[str, Any] = json.loads(content) if content else {}
     return STANDARD | told
 
 
 def usbkey(root: str) -> dict[str, str]:
     """The boot configuration as it stands now."""
-    text = (read_bytes(os.path.join(root, USBKEY)) or b"").decode("utf-8", "replace")
+    text = (read_bytes(f"{root}/{USBKEY}") or b"").decode("utf-8", "replace")
     found: dict[str, str] = {}
     for raw in text.splitlines():
         key, equals, value = raw.strip().partition("=")
@@ -116,9 +115,9 @@ def trimmed(mac: str) -> str:
 def images(root: str) -> dict[str, dict[str, Any]]:
     """Manifests of the installed images by ``pool/uuid``."""
     found: dict[str, dict[str, Any]] = {}
-    folder = os.path.join(root, "var/imgadm/images")
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+    folder = f"{root}/var/imgadm/images"
+    for name in names(folder):
         if name.endswith(".json"):
-            record = json.loads(read_bytes(os.path.join(folder, name)) or b"{}")
+            record = json.loads(read_bytes(f"{folder}/{name}") or b"{}")
             found[f"{record.get('zpool', 'zones')}/{record['manifest']['uuid']}"] = record["manifest"]
     return found

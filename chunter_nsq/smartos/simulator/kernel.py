@@ -6,8 +6,6 @@ The file ``var/run/simulator/kernel`` holds a line of counters and then a line f
 
 from __future__ import annotations
 
-import os
-
 from chunter_nsq.smartos.simulator.files import read_bytes, write_bytes
 
 PLACE = "var/run/simulator/kernel"
@@ -33,7 +31,7 @@ class Kernel:
     """The kernel's table of zones; changed under the world's lock, written whole."""
 
     def __init__(self, root: str) -> None:
-        self._path = os.path.join(root, PLACE)
+        self._path = f"{root}/{PLACE}"
         self.next_zoneid = 1
         self.next_debugid = 1
         self.next_pid = 5000

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-# Where each tool lives on the platform, and the module of .tools that plays it.
+# Where each tool lives on the platform, and the module of .commands that plays it.
 TOOLS: dict[str, tuple[str, str]] = {
     "zoneadm": ("usr/sbin", "zoneadm"),
     "vmadm": ("usr/sbin", "vmadm"),
@@ -59,7 +59,7 @@ class Killed(BaseException):
 def main(tool: str, launcher: str) -> None:
     """Play ``tool`` for the platform root that holds ``launcher``; does not return."""
     began, started = time.time(), time.monotonic()
-    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(launcher))))
+    root = os.path.realpath(launcher).rsplit("/", 3)[0]
     process = Process(root, tool, sys.argv[1:])
     signal.signal(signal.SIGTERM, _end)
     try:
@@ -112,7 +112,7 @@ def verb_of(tool: str, arguments: tuple[str, ...]) -> str:
 
 
 def _tool(tool: str) -> Callable[[Process, Pace], int]:
-    module = __import__(f"chunter_nsq.smartos.simulator.tools.{TOOLS[tool][1]}", fromlist=["run"])
+    module = __import__(f"chunter_nsq.smartos.simulator.commands.{TOOLS[tool][1]}", fromlist=["run"])
     run: Callable[[Process, Pace], int] = module.run
     return run
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import marshal
-import os
 
 from chunter_nsq.smartos.simulator import zonexml
 from chunter_nsq.smartos.simulator.files import read_bytes, stamp, write_bytes
@@ -248,4 +247,4 @@ def _json_file(path: str) -> dict[str, Any]:
 
 def config_path(world: World, zonepath: str, name: str) -> str:
     """One of the configuration files beside the zone's root."""
-    return os.path.join(world.root + zonepath, "config", f"{name}.json")
+    return f"{world.root}{zonepath}/config/{name}.json"

@@ -68,7 +68,7 @@ class Pace:
 
 
 def _table(root: str) -> dict[str, float]:
-    content = read_bytes(os.path.join(root, PLACE))
+    content = read_bytes(f"{root}/{PLACE}")
     if content is None or content.strip() in (b"", b"{}"):
         return {}
     import json  # noqa: PLC0415 - a tool without waits does without it

@@ -12,10 +12,12 @@ import os
 import sqlite3
 import time
 
+from chunter_nsq.smartos.simulator.files import exists
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any
+    from typing import Any, Self
 
 PLACE = "var/simulator/pool.db"
 FRESH_BYTES = 98304  # what an empty filesystem refers to
@@ -83,15 +85,15 @@ class Pool:
     """An open pool; use it as a context manager for one transaction that changes it."""
 
     def __init__(self, root: str) -> None:
-        path = os.path.join(root, PLACE)
-        fresh = not os.path.exists(path)
+        path = f"{root}/{PLACE}"
+        fresh = not exists(path)
         self._database = sqlite3.connect(path, timeout=120.0, isolation_level=None)
         self._database.execute("PRAGMA synchronous=OFF")
         if fresh:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.executescript(SCHEMA)
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Self:
         self._database.execute("BEGIN IMMEDIATE")
         return self
 

@@ -34,7 +34,7 @@ class Process:
 
     def path(self, *parts: str) -> str:
         """A file of the platform, below its root."""
-        return os.path.join(self.root, *parts)
+        return "/".join((self.root, *parts))
 
     def out(self, text: str) -> None:
         """Say something on stdout; it leaves when the tool ends or :meth:`flush` is called."""

@@ -79,3 +79,8 @@ def compact(value: Any) -> str:
     import json  # noqa: PLC0415 - only messages need it
 
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text; tables of names are easier to read this way."""
+    return text.split()

@@ -17,7 +17,7 @@ import os
 import time
 
 from chunter_nsq.smartos.simulator import changes, index
-from chunter_nsq.smartos.simulator.files import Lock, read_bytes, write_bytes
+from chunter_nsq.smartos.simulator.files import Lock, is_folder, read_bytes, remove, write_bytes
 from chunter_nsq.smartos.simulator.kernel import Active, Kernel
 from chunter_nsq.smartos.simulator.xmltree import root_attributes
 
@@ -54,7 +54,7 @@ class World:
 
     def path(self, *parts: str) -> str:
         """A file of the platform, below its root."""
-        return os.path.join(self.root, *parts)
+        return "/".join((self.root, *parts))
 
     def xml_path(self, name: str) -> str:
         """The zone's configuration."""
@@ -172,8 +172,7 @@ class World:
         with self.writing():
             lines = [line for line in self._index() if not (isinstance(line, index.Entry) and line.name == name)]
             write_bytes(self.path(index.PLACE), index.render(lines).encode("utf-8", "surrogateescape"))
-            if os.path.exists(self.xml_path(name)):
-                os.unlink(self.xml_path(name))
+            remove(self.xml_path(name))
             changes.append(self.root, changes.deletion_line(name))
 
     def make_ready(self, name: str) -> None:
@@ -214,8 +213,8 @@ class World:
             if kernel.zones.pop(name, None) is None:
                 return
             home = self.path("zones", name)
-            if os.path.isdir(home):
-                write_bytes(os.path.join(home, "lastexited"), f"{now:.6f} {exit_status}\n".encode())
+            if is_folder(home):
+                write_bytes(f"{home}/lastexited", f"{now:.6f} {exit_status}\n".encode())
             kernel.write()
             changes.append(self.root, changes.state_line(name, "installed", None, (exit_status, now)))
 

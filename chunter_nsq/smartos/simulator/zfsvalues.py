@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from chunter_nsq.smartos.simulator.pool import Dataset, Snapshot
+from chunter_nsq.smartos.simulator.values import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,77 +13,43 @@ if TYPE_CHECKING:
 
 Item = Dataset | Snapshot
 UNLIMITED = "18446744073709551615"
+LIMITS = ("filesystem_limit", "snapshot_limit")
+QUOTAS = ("quota", "refquota", "reservation", "refreservation")
 SHORT = {
     "avail": "available", "refer": "referenced", "recsize": "recordsize", "refreserv": "refreservation",
     "reserv": "reservation", "volblock": "volblocksize", "ratio": "compressratio", "lrefer": "logicalreferenced",
     "lused": "logicalused", "compress": "compression",
 }  # fmt: skip
 SIZES = frozenset(
-    [
-        "used",
-        "available",
-        "referenced",
-        "quota",
-        "refquota",
-        "reservation",
-        "refreservation",
-        "recordsize",
-        "volsize",
-        "volblocksize",
-        "written",
-        "usedbydataset",
-        "usedbychildren",
-        "usedbysnapshots",
-        "usedbyrefreservation",
-        "logicalused",
-        "logicalreferenced",
-    ]  # fmt: skip
+    words(
+        "used available referenced quota refquota reservation refreservation recordsize volsize volblocksize "
+        "written usedbydataset usedbychildren usedbysnapshots usedbyrefreservation logicalused "
+        "logicalreferenced"
+    )
 )
 # Properties that are set and inherited, with their defaults; None: no default for the type.
 SETTABLE: dict[str, str] = {
     "quota": "0", "reservation": "0", "refquota": "0", "refreservation": "0", "recordsize": "131072",
     "mountpoint": "", "sharenfs": "off", "checksum": "on", "compression": "off", "atime": "on", "devices": "on",
     "exec": "on", "setuid": "on", "readonly": "off", "zoned": "off", "snapdir": "hidden", "aclmode": "discard",
-    "aclinherit": "restricted", "canmount": "on", "copies": "1", "sync": "standard", "dedup": "off", "logbias": "latency",
+    "aclinherit": "restricted", "canmount": "on", "copies": "1", "sync": "standard", "dedup": "off",
+    "logbias": "latency",
     "primarycache": "all", "secondarycache": "all", "mlslabel": "none", "filesystem_limit": UNLIMITED,
     "snapshot_limit": UNLIMITED, "volsize": "", "volblocksize": "8192",
 }  # fmt: skip
 NOT_INHERITED = frozenset(
-    [
-        "quota",
-        "reservation",
-        "refquota",
-        "refreservation",
-        "volsize",
-        "volblocksize",
-        "canmount",
-        "filesystem_limit",
-        "snapshot_limit",
-    ]  # fmt: skip
+    words("quota reservation refquota refreservation volsize volblocksize canmount filesystem_limit snapshot_limit")
 )
 FILESYSTEM_ONLY = frozenset(
-    [
-        "quota",
-        "refquota",
-        "recordsize",
-        "mountpoint",
-        "atime",
-        "devices",
-        "exec",
-        "setuid",
-        "zoned",
-        "snapdir",
-        "canmount",
-    ]  # fmt: skip
+    words("quota refquota recordsize mountpoint atime devices exec setuid zoned snapdir canmount")
 )
-ALL = [
-    "type", "creation", "used", "available", "referenced", "compressratio", "mounted", "origin", "quota",
-    "reservation", "volsize", "volblocksize", "recordsize", "mountpoint", "checksum", "compression", "atime",
-    "devices", "exec", "setuid", "readonly", "zoned", "snapdir", "canmount", "copies", "refquota", "refreservation",
-    "guid", "usedbysnapshots", "usedbydataset", "usedbychildren", "usedbyrefreservation", "logbias", "dedup",
-    "mlslabel", "sync", "written", "logicalused", "logicalreferenced", "filesystem_limit", "snapshot_limit",
-    "userrefs", "clones", "createtxg",
-]  # fmt: skip
+ALL = words(
+    "type creation used available referenced compressratio mounted origin quota reservation volsize "
+    "volblocksize recordsize mountpoint checksum compression atime devices exec setuid readonly zoned "
+    "snapdir canmount copies refquota refreservation guid usedbysnapshots usedbydataset usedbychildren "
+    "usedbyrefreservation logbias dedup mlslabel sync written logicalused logicalreferenced "
+    "filesystem_limit snapshot_limit userrefs clones createtxg"
+)
 
 
 class View:
@@ -128,12 +95,9 @@ class View:
         if isinstance(item, Snapshot) or _absent(item, name):
             return "-", "-"
         if name in NOT_INHERITED:
-            if name in item.local:
-                return _limit(item.local[name]), "-" if name in ("volsize", "volblocksize") else "local"
-            return SETTABLE[name], "default"
-        if name == "mountpoint":
-            return self._mountpoint(item)
-        return self._inherited(item, name, SETTABLE[name])
+            source = "-" if name in ("volsize", "volblocksize") else "local"
+            return (_limit(item.local[name]), source) if name in item.local else (SETTABLE[name], "default")
+        return self._mountpoint(item) if name == "mountpoint" else self._inherited(item, name, SETTABLE[name])
 
     def _mountpoint(self, item: Dataset) -> tuple[str, str]:
         suffix, name = "", item.name
@@ -205,21 +169,10 @@ class View:
 
 
 COMPUTED = frozenset(
-    [
-        "used",
-        "available",
-        "mounted",
-        "usedbysnapshots",
-        "usedbydataset",
-        "usedbychildren",
-        "usedbyrefreservation",
-        "written",
-        "logicalused",
-        "origin",
-        "clones",
-        "userrefs",
-        "defer_destroy",
-    ]  # fmt: skip
+    words(
+        "used available mounted usedbysnapshots usedbydataset usedbychildren usedbyrefreservation written "
+        "logicalused origin clones userrefs defer_destroy"
+    )
 )
 
 
@@ -237,17 +190,13 @@ def human(name: str, value: str) -> str:
     """An exact value as people read it."""
     if value == "-":
         return value
-    if name in ("filesystem_limit", "snapshot_limit") and value == UNLIMITED:
-        return "none"
-    if name in ("quota", "refquota", "reservation", "refreservation") and value == "0":
+    if (name in LIMITS and value == UNLIMITED) or (name in QUOTAS and value == "0"):
         return "none"
     if name in SIZES:
         return scaled(int(value))
     if name == "creation":
         return time.strftime("%a %b %e %H:%M %Y", time.gmtime(int(value)))
-    if name == "compressratio":
-        return value + "x"
-    return value
+    return value + "x" if name == "compressratio" else value
 
 
 def scaled(size: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chunter_nsq.smartos.simulator import zonexml
-from chunter_nsq.smartos.simulator.values import base64
+from chunter_nsq.smartos.simulator.values import base64, words
 from chunter_nsq.smartos.simulator.xmltree import Element
 
 TYPE_CHECKING = False
@@ -19,20 +19,17 @@ MEMORY = frozenset({"max_physical_memory", "max_locked_memory", "max_swap", "max
 ENCODED = frozenset(name.replace("-", "_") for name in zonexml.ENCODED)
 BOOLEANS = frozenset(name.replace("-", "_") for name in zonexml.BOOLEANS)
 # The order in which a new zone gets its properties.
-ORDER = [
-    "v", "create_timestamp", "transition", "image_uuid", "cpu_shares", "limit_priv", "max_lwps", "max_msg_ids",
-    "max_sem_ids", "max_shm_ids", "max_shm_memory", "zfs_io_priority", "autoboot", "max_physical_memory",
-    "max_locked_memory", "max_swap", "billing_id", "owner_uuid", "package_name", "package_version", "cpu_cap",
-    "tmpfs", "hostname", "dns_domain", "default_gateway",
-]  # fmt: skip
-NETWORK_ORDER = [
-    "gateway", "gateways", "netmask", "network_uuid", "ip", "ips", "model", "dhcp_server", "allow_dhcp_spoofing",
-    "blocked_outgoing_ports", "allow_ip_spoofing", "allow_mac_spoofing", "allow_restricted_traffic",
-    "allow_unfiltered_promisc", "allowed_ips", "allowed_dhcp_cids", "mtu", "vrrp_vrid", "vrrp_primary_ip", "primary",
-]  # fmt: skip
-DEVICE_ORDER = [
-    "boot", "model", "media", "size", "image-size", "image-uuid", "uuid", "pci-slot", "notrim", "guest-block-size",
-]  # fmt: skip
+ORDER = words(
+    "v create_timestamp transition image_uuid cpu_shares limit_priv max_lwps max_msg_ids max_sem_ids "
+    "max_shm_ids max_shm_memory zfs_io_priority autoboot max_physical_memory max_locked_memory max_swap "
+    "billing_id owner_uuid package_name package_version cpu_cap tmpfs hostname dns_domain default_gateway"
+)
+NETWORK_ORDER = words(
+    "gateway gateways netmask network_uuid ip ips model dhcp_server allow_dhcp_spoofing "
+    "blocked_outgoing_ports allow_ip_spoofing allow_mac_spoofing allow_restricted_traffic "
+    "allow_unfiltered_promisc allowed_ips allowed_dhcp_cids mtu vrrp_vrid vrrp_primary_ip primary"
+)
+DEVICE_ORDER = words("boot model media size image-size image-uuid uuid pci-slot notrim guest-block-size")
 
 
 def new(vm: dict[str, Any], debugid: int) -> Element:

@@ -12,6 +12,7 @@ from chunter_nsq.smartos.simulator.values import (
     mebibytes,
     number,
     unbase64,
+    words,
 )
 from chunter_nsq.smartos.simulator.xmltree import Element, parse
 
@@ -39,20 +40,17 @@ ROOT: dict[str, Reader] = {
     "limitpriv": ("limit_priv", text),
     "fs-allowed": ("fs_allowed", text),
 }
-PLAIN = [
-    "bhyve-extra-opts", "billing-id", "boot", "bootrom", "com1", "com2", "cpu-type", "create-timestamp",
-    "default-gateway", "disk-driver", "dns-domain", "failed", "hostname", "init-name", "kernel-version",
-    "nic-driver", "owner-uuid", "package-name", "package-version", "vga", "zlog-name", "zlog-mode", "transition",
-]  # fmt: skip
-BOOLEANS = [
-    "app-svc-dependent", "archive-on-delete", "do-not-inventory", "docker", "firewall-enabled",
-    "maintain-resolvers", "provisioning", "restart-init", "vm-autoboot",
-]  # fmt: skip
-NUMBERS = [
-    "flexible-disk-size", "ram", "spice-port", "tmpfs", "vcpus", "virtio-txburst", "virtio-txtimer", "vnc-port",
-    "zlog-max-size",
-]  # fmt: skip
-ENCODED = ["alias", "qemu-extra-opts", "qemu-opts", "spice-opts", "spice-password", "vnc-password"]
+PLAIN = words(
+    "bhyve-extra-opts billing-id boot bootrom com1 com2 cpu-type create-timestamp default-gateway "
+    "disk-driver dns-domain failed hostname init-name kernel-version nic-driver owner-uuid package-name "
+    "package-version vga zlog-name zlog-mode transition"
+)
+BOOLEANS = words(
+    "app-svc-dependent archive-on-delete do-not-inventory docker firewall-enabled maintain-resolvers "
+    "provisioning restart-init vm-autoboot"
+)
+NUMBERS = words("flexible-disk-size ram spice-port tmpfs vcpus virtio-txburst virtio-txtimer vnc-port zlog-max-size")
+ENCODED = words("alias qemu-extra-opts qemu-opts spice-opts spice-password vnc-password")
 
 
 def _named(names: list[str], reader: Callable[[str], Any]) -> dict[str, Reader]:
@@ -92,15 +90,10 @@ NETWORK: dict[str, Reader] = {
 NETWORK_ATTRS: dict[str, Reader] = {
     **{
         name: (name, boolean)
-        for name in [
-            "allow_dhcp_spoofing",
-            "allow_ip_spoofing",
-            "allow_mac_spoofing",
-            "allow_restricted_traffic",
-            "allow_unfiltered_promisc",
-            "dhcp_server",
-            "primary",
-        ]  # fmt: skip
+        for name in words(
+            "allow_dhcp_spoofing allow_ip_spoofing allow_mac_spoofing allow_restricted_traffic "
+            "allow_unfiltered_promisc dhcp_server primary"
+        )
     },
     **{name: (name, commas) for name in ("allowed_ips", "allowed_dhcp_cids", "gateways", "ips")},
     **{name: (name, text) for name in ("gateway", "ip", "model", "netmask", "network_uuid", "vrrp_primary_ip")},

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from chunter_nsq.smartos.simulator.commands.columns import Call, show
 from chunter_nsq.smartos.simulator.host import facts, nic_tags, trimmed, usbkey
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.columns import Call, show
+from chunter_nsq.smartos.simulator.values import words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from chunter_nsq.smartos.simulator.pace import Pace
     from chunter_nsq.smartos.simulator.process import Process
 
-PHYS = "link media state speed duplex device".split()
-MACS = "link slot address inuse client".split()
-VNIC = "link over speed macaddress macaddrtype vid zone".split()
-LINK = "link class mtu state bridge over zone".split()
-ADDRESS = "addrobj type state current persistent addr".split()
+PHYS = words("link media state speed duplex device")
+MACS = ["link", "slot", "address", "inuse", "client"]
+VNIC = words("link over speed macaddress macaddrtype vid zone")
+LINK = words("link class mtu state bridge over zone")
+ADDRESS = words("addrobj type state current persistent addr")
 
 
 def run(process: Process, _pace: Pace) -> int:
@@ -50,13 +51,33 @@ def _vnics(root: str) -> list[dict[str, str]]:
     rows = []
     if config.get("external0_ip"):
         over = links.get("external", "igb1")
-        rows.append({"link": "external0", "over": over, "speed": "1000", "macaddress": "2:8:20:a6:f1:30", "macaddrtype": "random", "vid": config.get("external0_vlan_id", "0"), "zone": ""})  # noqa: E501 - one row
+        rows.append(
+            {
+                "link": "external0",
+                "over": over,
+                "speed": "1000",
+                "macaddress": "2:8:20:a6:f1:30",
+                "macaddrtype": "random",
+                "vid": config.get("external0_vlan_id", "0"),
+                "zone": "",
+            }
+        )
     for vm in Machines(World(root)).all():
         if vm["zone_state"] not in ("running", "ready"):
             continue
         for nic in vm["nics"]:
             over = links.get(nic.get("nic_tag", ""), "-")
-            rows.append({"link": nic["interface"], "over": over, "speed": "1000", "macaddress": trimmed(nic["mac"]), "macaddrtype": "fixed", "vid": str(nic.get("vlan_id", 0)), "zone": vm["zonename"]})  # noqa: E501 - one row
+            rows.append(
+                {
+                    "link": nic["interface"],
+                    "over": over,
+                    "speed": "1000",
+                    "macaddress": trimmed(nic["mac"]),
+                    "macaddrtype": "fixed",
+                    "vid": str(nic.get("vlan_id", 0)),
+                    "zone": vm["zonename"],
+                }
+            )
     return rows
 
 
@@ -72,7 +93,9 @@ def _show_link(process: Process, call: Call) -> int:
         {"link": one["link"], "class": "phys", "mtu": "1500", "state": one["state"], "over": ""}
         for one in facts(process.root)["phys"]
     ]
-    rows += [{"link": stub["link"], "class": "etherstub", "mtu": "9000", "state": "unknown"} for stub in _stubs(process.root)]
+    rows += [
+        {"link": stub["link"], "class": "etherstub", "mtu": "9000", "state": "unknown"} for stub in _stubs(process.root)
+    ]
     rows += [
         {"link": row["link"], "class": "vnic", "mtu": "1500", "state": "up", "over": row["over"], "zone": row["zone"]}
         for row in _vnics(process.root)
@@ -93,7 +116,7 @@ def _show_etherstub(process: Process, call: Call) -> int:
 def _show_aggr(process: Process, call: Call) -> int:
     config = usbkey(process.root)
     rows = [{"link": key[:-5], "policy": "L4"} for key in config if key.endswith("_aggr")]
-    known = "link policy addrpolicy lacpactivity lacptimer flags".split()
+    known = words("link policy addrpolicy lacpactivity lacptimer flags")
     return show(process, call, rows, known, known)
 
 
@@ -114,7 +137,9 @@ def _show_addr(process: Process, call: Call) -> int:
     rows.append({"addrobj": "lo0/v6", "type": "static", "state": "ok", "addr": "::1/128"})
     rows = [row | {"current": "U----", "persistent": "---"} for row in rows]
     if call.name is not None:
-        rows = [row for row in rows if row["addrobj"] == call.name or row["addrobj"].split("/")[0] == call.name.rstrip("/")]
+        rows = [
+            row for row in rows if row["addrobj"] == call.name or row["addrobj"].split("/")[0] == call.name.rstrip("/")
+        ]
         if not rows:
             raise Refused("ipadm: Could not get address: Object not found")
     return show(process, call, rows, ADDRESS, ["addrobj", "type", "state", "addr"])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from chunter_nsq.smartos.simulator import lifecycle
+from chunter_nsq.smartos.simulator.files import make_folder
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.world import ACTIVE_STATES, World, Zone
 
@@ -189,7 +188,7 @@ def _install(_process: Process, world: World, zone: Zone, pace: Pace) -> int:
     if zone.state != "configured":
         raise Refused(f"zoneadm: zone '{zone.name}': is already installed.")
     world.mark(zone.name, "incomplete")
-    os.makedirs(world.root + zone.path + "/root", exist_ok=True)
+    make_folder(world.root + zone.path + "/root")
     pace.step("incomplete", 0.8)
     world.mark(zone.name, "installed")
     pace.step("installed", 0.2)

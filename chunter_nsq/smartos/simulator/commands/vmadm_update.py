@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from chunter_nsq.smartos.simulator import zonedoc
+from chunter_nsq.smartos.simulator.commands.vmadm import USAGE, take_uuid
+from chunter_nsq.smartos.simulator.commands.vmadm_create import add_volume, read_payload
 from chunter_nsq.smartos.simulator.files import write_bytes
 from chunter_nsq.smartos.simulator.machine import Machines, config_path
 from chunter_nsq.smartos.simulator.payload.defaults import HVM, finish_nic, random_mac
 from chunter_nsq.smartos.simulator.pool import Pool
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.vmadm import USAGE, take_uuid
-from chunter_nsq.smartos.simulator.tools.vmadm_create import add_volume, read_payload
 from chunter_nsq.smartos.simulator.vmedit import document, save
 from chunter_nsq.smartos.simulator.world import World
 from chunter_nsq.smartos.simulator.xmltree import render
@@ -152,7 +152,8 @@ def _resize(pool: Pool, disk: VM, change: VM) -> None:
     if "size" in change:
         if change["size"] < disk.get("size", 0) and not change.get("dangerous_allow_shrink"):
             raise Refused(
-                f"cannot resize disk: new size must be greater than current size. ({disk.get('size')} > {change['size']})"
+                "cannot resize disk: new size must be greater than current size. "
+                f"({disk.get('size')} > {change['size']})"
             )
         local |= {"volsize": str(change["size"] * MIB), "refreservation": str(change["size"] * MIB * 33 // 32)}
     if "compression" in change:

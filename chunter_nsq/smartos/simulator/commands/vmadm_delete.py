@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 from chunter_nsq.smartos.simulator import lifecycle
+from chunter_nsq.smartos.simulator.commands.vmadm import take_uuid
+from chunter_nsq.smartos.simulator.files import remove
 from chunter_nsq.smartos.simulator.machine import Machines
 from chunter_nsq.smartos.simulator.pool import Pool
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.vmadm import take_uuid
 from chunter_nsq.smartos.simulator.vmedit import set_properties
 from chunter_nsq.smartos.simulator.world import World
 
@@ -61,8 +61,7 @@ def _unmake(world: World, vm: dict[str, Any], pace: Pace, attempt: str) -> None:
         world.forget(name)
     shutil.rmtree(world.root + vm["zonepath"], ignore_errors=True)
     for leftover in (f"var/run/zones/{name}.zoneadm.lock", f"etc/zones/{name}-receiving.json"):
-        if os.path.exists(world.path(leftover)):
-            os.unlink(world.path(leftover))
+        remove(world.path(leftover))
 
 
 def datasets_of(vm: dict[str, Any]) -> list[str]:

@@ -45,7 +45,8 @@ ALIASES = {"boot": "start", "halt": "stop", "destroy": "delete", "json": "get", 
 MODULES = {
     "get": "vmadm_show", "list": "vmadm_list", "lookup": "vmadm_list", "info": "vmadm_show", "events": "vmadm_events",
     "create": "vmadm_create", "update": "vmadm_update", "validate": "vmadm_validate", "start": "vmadm_power",
-    "stop": "vmadm_power", "reboot": "vmadm_power", "kill": "vmadm_power", "sysrq": "vmadm_power", "delete": "vmadm_delete",
+    "stop": "vmadm_power", "reboot": "vmadm_power", "kill": "vmadm_power", "sysrq": "vmadm_power",
+    "delete": "vmadm_delete",
     "create-snapshot": "vmadm_snapshots", "delete-snapshot": "vmadm_snapshots", "rollback-snapshot": "vmadm_snapshots",
     "console": "vmadm_show",
 }  # fmt: skip
@@ -62,7 +63,7 @@ def run(process: Process, pace: Pace) -> int:
     verb = ALIASES.get(words[0], words[0])
     if verb not in MODULES:
         raise Refused(f"Invalid sub-command: {words[0]}\n{USAGE}" if words[0] else USAGE, 2)
-    module = __import__(f"chunter_nsq.smartos.simulator.tools.{MODULES[verb]}", fromlist=["VERBS"])
+    module = __import__(f"chunter_nsq.smartos.simulator.commands.{MODULES[verb]}", fromlist=["VERBS"])
     play: Verb = module.VERBS[verb]
     return play(process, pace, words[1:])
 

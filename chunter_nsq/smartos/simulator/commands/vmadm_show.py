@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from chunter_nsq.smartos.simulator.commands.vmadm import take_uuid
 from chunter_nsq.smartos.simulator.machine import Machines
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.vmadm import take_uuid
 from chunter_nsq.smartos.simulator.world import World
 
 TYPE_CHECKING = False
@@ -67,7 +67,8 @@ def _facts(vm: dict[str, Any], types: set[str]) -> dict[str, Any]:
         ],
         "blockstats": [], "chardev": [], "pci": [],
         "cpus": [{"current": cpu == 0, "CPU": cpu, "halted": False} for cpu in range(vm.get("vcpus", 1))],
-        "kvm": {"enabled": True, "present": True}, "status": {"singlestep": False, "running": True, "status": "running"},
+        "kvm": {"enabled": True, "present": True},
+        "status": {"singlestep": False, "running": True, "status": "running"},
         "version": {"qemu": {"micro": 1, "minor": 14, "major": 0}, "package": ""},
         "vnc": {"host": "10.0.0.11", "port": port, "display": port - 5900},
     }  # fmt: skip

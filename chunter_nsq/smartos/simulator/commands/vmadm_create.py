@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid as uuids
 
 from chunter_nsq.smartos.simulator import lifecycle, zonedoc
-from chunter_nsq.smartos.simulator.files import write_bytes
+from chunter_nsq.smartos.simulator.commands.vmadm import USAGE
+from chunter_nsq.smartos.simulator.files import exists, make_folder, write_bytes
 from chunter_nsq.smartos.simulator.machine import config_path
 from chunter_nsq.smartos.simulator.payload.judge import prepare_create
 from chunter_nsq.smartos.simulator.pool import Pool
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.vmadm import USAGE
 from chunter_nsq.smartos.simulator.values import iso
 from chunter_nsq.smartos.simulator.vmedit import set_properties, transition
 from chunter_nsq.smartos.simulator.world import World
@@ -38,7 +37,7 @@ def read_payload(process: Process, words: list[str]) -> Any:
         path = words[at + 1] if at + 1 < len(words) else "-"
         del words[at : at + 2]
         if path != "-":
-            if not os.path.exists(path):
+            if not exists(path):
                 raise Refused(f"File: {path} does not exist.")
             with open(path, "rb") as file:  # noqa: PTH123 - start-up matters here, pathlib is slow to import
                 return _decoded(file.read())
@@ -101,8 +100,8 @@ def make(world: World, vm: dict[str, Any], pace: Pace) -> None:
 def write_configuration(world: World, vm: dict[str, Any]) -> None:
     """The files beside the zone's root: metadata, tags, routes."""
     home = world.root + vm["zonepath"]
-    os.makedirs(home + "/config", exist_ok=True)
-    os.makedirs(home + "/root", exist_ok=True)
+    make_folder(home + "/config")
+    make_folder(home + "/root")
     metadata = {key: vm.get(key, {}) for key in ("customer_metadata", "internal_metadata")}
     for name, value in (("metadata", metadata), ("tags", vm.get("tags", {})), ("routes", vm.get("routes", {}))):
         write_bytes(config_path(world, vm["zonepath"], name), json.dumps(value, indent=2).encode())
@@ -110,39 +109,43 @@ def write_configuration(world: World, vm: dict[str, Any]) -> None:
 
 def make_datasets(world: World, vm: dict[str, Any]) -> None:
     """The zone's root, a clone of its image when it has one, its volumes and its delegated dataset."""
-    root = vm["zonepath"].lstrip("/")
-    disks = vm.get("disks", [])
-    quota = int(vm.get("quota", 0)) * GIB
-    local = {"mountpoint": vm["zonepath"], "quota": str(quota), "recordsize": str(vm.get("zfs_root_recsize") or 131072)}
-    if vm["brand"] == "bhyve":
-        volumes = sum(reservation(disk) for disk in disks) * MIB
-        local |= {"refquota": str(quota), "quota": str(quota + volumes) if quota else "0"}
-    if vm.get("zfs_root_compression"):
-        local["compression"] = str(vm["zfs_root_compression"])
-    for key, prop in (("zfs_filesystem_limit", "filesystem_limit"), ("zfs_snapshot_limit", "snapshot_limit")):
-        if vm.get(key):
-            local[prop] = str(vm[key])
+    root, zpool = vm["zonepath"].lstrip("/"), vm["zpool"]
     pool = Pool(world.root)
     with pool:
-        image = pool.dataset(f"{vm['zpool']}/{vm.get('image_uuid')}")
+        image = pool.dataset(f"{zpool}/{vm.get('image_uuid')}")
         if image is not None and vm["brand"] not in ("kvm", "bhyve"):
-            pool.add(root, local=local, origin=f"{image.name}@final", refer=image.refer, own=8192)
+            pool.add(root, local=_root_properties(vm), origin=f"{image.name}@final", refer=image.refer, own=8192)
         else:
-            pool.add(root, local=local)
-        for disk in disks:
+            pool.add(root, local=_root_properties(vm))
+        for disk in vm.get("disks", ()):
             if not disk.get("nocreate") and disk.get("media", "disk") == "disk":
-                add_volume(pool, vm["zpool"], disk)
+                add_volume(pool, zpool, disk)
         for name in vm.get("datasets", ()):
             data = {"zoned": "on", "mountpoint": f"{vm['zonepath']}/data"}
-            if vm.get("zfs_data_compression"):
-                data["compression"] = str(vm["zfs_data_compression"])
-            if vm.get("zfs_data_recsize"):
-                data["recordsize"] = str(vm["zfs_data_recsize"])
-            pool.add(name, local=data)
-        if pool.dataset(f"{vm['zpool']}/cores") is not None:
+            pool.add(
+                name, local=data | _given(vm, {"zfs_data_compression": "compression", "zfs_data_recsize": "recordsize"})
+            )
+        if pool.dataset(f"{zpool}/cores") is not None:
             cores = {"quota": str(100 * GIB), "compression": "gzip", "mountpoint": f"{vm['zonepath']}/cores"}
-            pool.add(f"{vm['zpool']}/cores/{vm['zonename']}", local=cores)
+            pool.add(f"{zpool}/cores/{vm['zonename']}", local=cores)
     pool.close()
+
+
+def _root_properties(vm: dict[str, Any]) -> dict[str, str]:
+    quota = int(vm.get("quota", 0)) * GIB
+    local = {"mountpoint": vm["zonepath"], "quota": str(quota), "recordsize": "131072"}
+    if vm["brand"] == "bhyve":
+        volumes = sum(reservation(disk) for disk in vm.get("disks", ())) * MIB
+        local |= {"refquota": str(quota), "quota": str(quota + volumes) if quota else "0"}
+    names = {
+        "zfs_root_compression": "compression", "zfs_root_recsize": "recordsize",
+        "zfs_filesystem_limit": "filesystem_limit", "zfs_snapshot_limit": "snapshot_limit",
+    }  # fmt: skip
+    return local | _given(vm, names)
+
+
+def _given(vm: dict[str, Any], names: dict[str, str]) -> dict[str, str]:
+    return {prop: str(vm[key]) for key, prop in names.items() if vm.get(key)}
 
 
 def reservation(disk: dict[str, Any]) -> int:

@@ -15,12 +15,12 @@ import time
 import uuid as uuids
 
 from chunter_nsq.smartos.simulator.changes import Follower
+from chunter_nsq.smartos.simulator.commands.vmadm import USAGE, take_uuid
 from chunter_nsq.smartos.simulator.diff import differences
-from chunter_nsq.smartos.simulator.index import PLACE as INDEX
 from chunter_nsq.smartos.simulator.files import stamp
+from chunter_nsq.smartos.simulator.index import PLACE as INDEX
 from chunter_nsq.smartos.simulator.machine import Machines, exit_status, set_state
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.vmadm import USAGE, take_uuid
 from chunter_nsq.smartos.simulator.values import iso
 from chunter_nsq.smartos.simulator.world import World
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 
+from chunter_nsq.smartos.simulator.commands.zfs_list import Options
+from chunter_nsq.smartos.simulator.files import exists
 from chunter_nsq.smartos.simulator.pool import SNAPSHOT_BYTES, Pool, Snapshot
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.zfs_list import Options
 from chunter_nsq.smartos.simulator.world import World
 from chunter_nsq.smartos.simulator.zfsvalues import SETTABLE, SHORT, SIZES, bytes_of
 
@@ -67,8 +67,12 @@ def snapshot(process: Process, words: list[str]) -> int:
                 raise Refused(f"cannot create snapshot '{name}': invalid character in name")
             if pool.dataset(dataset) is None:
                 text = f"cannot open '{dataset}': dataset does not exist"
-                raise Refused(f"{text}\nusage:\n\tsnapshot [-r] [-o property=value] ... <filesystem|volume>@<snap> ...", 2)
-            wanted += [(one.name, short) for one in pool.datasets(dataset)] if "r" in options.flags else [(dataset, short)]
+                raise Refused(
+                    f"{text}\nusage:\n\tsnapshot [-r] [-o property=value] ... <filesystem|volume>@<snap> ...", 2
+                )
+            wanted += (
+                [(one.name, short) for one in pool.datasets(dataset)] if "r" in options.flags else [(dataset, short)]
+            )
         for dataset, short in wanted:
             if pool.snapshot_of(dataset, short) is not None:
                 raise Refused(f"cannot create snapshot '{dataset}@{short}': dataset already exists")
@@ -112,7 +116,8 @@ def _destroy_dataset(pool: Pool, name: str, options: Options) -> None:
     if clones and "R" not in options.flags:
         listing = "\n".join(clones)
         raise Refused(
-            f"cannot destroy '{name}': {kind} has dependent clones\nuse '-R' to destroy the following datasets:\n{listing}"
+            f"cannot destroy '{name}': {kind} has dependent clones\n"
+            f"use '-R' to destroy the following datasets:\n{listing}"
         )
     held = [one for one in snapshots if one.holds]
     if held:
@@ -344,5 +349,5 @@ def _tell(process: Process, datasets: set[str]) -> None:
     """Let followers of zone changes know: a VM object shows its snapshots and quota."""
     world = World(process.root)
     for name in sorted({dataset.split("/")[1] for dataset in datasets if dataset.count("/") == 1}):
-        if os.path.exists(world.xml_path(name)):
+        if exists(world.xml_path(name)):
             world.touched(name)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from chunter_nsq.smartos.simulator import lifecycle
+from chunter_nsq.smartos.simulator.commands.vmadm import USAGE, take_uuid
+from chunter_nsq.smartos.simulator.commands.zfs_change import newer_than, roll_back
 from chunter_nsq.smartos.simulator.machine import Machines
 from chunter_nsq.smartos.simulator.pool import SNAPSHOT_BYTES, Pool
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.vmadm import USAGE, take_uuid
-from chunter_nsq.smartos.simulator.tools.zfs_change import newer_than, roll_back
 from chunter_nsq.smartos.simulator.vmedit import set_properties
 from chunter_nsq.smartos.simulator.world import World
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from chunter_nsq.smartos.simulator.commands.vmadm import USAGE
+from chunter_nsq.smartos.simulator.commands.vmadm_show import pretty
 from chunter_nsq.smartos.simulator.machine import Machines, machine_type
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.vmadm import USAGE
-from chunter_nsq.smartos.simulator.tools.vmadm_show import pretty
 from chunter_nsq.smartos.simulator.world import World
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     VM = dict[str, Any]
 
-# field: (header, width)
+# The header and width of each column.
 FIELDS: dict[str, tuple[str, int]] = {
     "alias": ("ALIAS", 10), "archive_on_delete": ("ARCHIVE_ON_DELETE", 17), "autoboot": ("AUTOBOOT", 8),
     "billing_id": ("BILLING_ID", 36), "boot_timestamp": ("BOOT_TIMESTAMP", 24), "brand": ("BRAND", 14),
@@ -43,7 +43,9 @@ FIELDS: dict[str, tuple[str, int]] = {
     "max_shm_ids": ("MAX_SHM_IDS", 11), "max_shm_memory": ("MAX_SHM_MEMORY", 14), "zonedid": ("ZONEDID", 7),
     "datacenter_name": ("DATACENTER_NAME", 16), "vnc_port": ("VNC_PORT", 8), "bootrom": ("BOOTROM", 16),
 }  # fmt: skip
-FLATTENED = re.compile(r"(nics|disks|filesystems|snapshots|tags|customer_metadata|internal_metadata|routes|resolvers|datasets|pci_devices)\..+")
+FLATTENED = re.compile(
+    r"(nics|disks|filesystems|snapshots|tags|customer_metadata|internal_metadata|routes|resolvers|datasets|pci_devices)\..+"
+)
 WIDTH = 20
 
 

@@ -69,7 +69,9 @@ def describe(root: str) -> dict[str, Any]:
     interfaces = {
         one["link"]: {
             "MAC Address": one["mac"],
-            "ip4addr": config.get("admin_ip", "") if any(t.name == "admin" and t.link == one["link"] for t in tags) else "",
+            "ip4addr": config.get("admin_ip", "")
+            if any(t.name == "admin" and t.link == one["link"] for t in tags)
+            else "",
             "Link Status": "up" if one["state"] == "up" else "down",
             "NIC Names": [tag.name for tag in tags if tag.link == one["link"]],
         }
@@ -83,9 +85,11 @@ def describe(root: str) -> dict[str, Any]:
         "Bhyve Max Vcpus": 32, "HVM API": True, "CPU Type": known["cpu_type"],
         "CPU Virtualization": known["cpu_virtualization"], "CPU Physical Cores": known["cpu_sockets"],
         "CPU Total Cores": known["cpu_threads"], "CPU Socket Count": known["cpu_sockets"],
-        "CPU Core Count": known["cpu_cores"], "CPU Online Count": known["cpu_threads"], "CPU Count": known["cpu_threads"],
+        "CPU Core Count": known["cpu_cores"], "CPU Online Count": known["cpu_threads"],
+        "CPU Count": known["cpu_threads"],
         "MiB of Memory": str(known["memory_mib"]), "Zpool": known["pool"], "Zpool Disks": "c1t0d0,c1t1d0",
-        "Zpool Profile": "mirror", "Zpool Encrypted": False, "Zpool Recovery": {}, "Zpool Creation": known["boot_time"] - 86400,
+        "Zpool Profile": "mirror", "Zpool Encrypted": False, "Zpool Recovery": {},
+        "Zpool Creation": known["boot_time"] - 86400,
         "Zpool Size in GiB": known["pool_size_bytes"] // 2**30,
         "Disks": {"c1t0d0": {"Size in GB": 3200}, "c1t1d0": {"Size in GB": 3200}},
         "Boot Parameters": {

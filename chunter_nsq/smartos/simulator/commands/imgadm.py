@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 
-from chunter_nsq.smartos.simulator.files import read_bytes
+from chunter_nsq.smartos.simulator.files import names, read_bytes, remove
 from chunter_nsq.smartos.simulator.pool import Pool
 from chunter_nsq.smartos.simulator.process import Refused
 
@@ -28,7 +27,7 @@ def run(process: Process, _pace: Pace) -> int:
     verb = VERBS.get(words[0]) if words else None
     if verb is None:
         name = words[0] if words else ""
-        raise Refused(f"imgadm: error (UnknownCommand): unknown command: \"{name}\"")
+        raise Refused(f'imgadm: error (UnknownCommand): unknown command: "{name}"')
     return verb(process, words[1:])
 
 
@@ -36,11 +35,11 @@ def records(root: str) -> list[dict[str, Any]]:
     """The installed images with their clones, by file name."""
     pool = Pool(root)
     found = []
-    folder = os.path.join(root, FOLDER)
-    for name in sorted(os.listdir(folder)):
+    folder = f"{root}/{FOLDER}"
+    for name in names(folder):
         if not name.endswith(".json"):
             continue
-        record: dict[str, Any] = json.loads(read_bytes(os.path.join(folder, name)) or b"{}")
+        record: dict[str, Any] = json.loads(read_bytes(f"{folder}/{name}") or b"{}")
         clones = pool.clones(f"{record['zpool']}/{record['manifest']['uuid']}@final")
         found.append(record | {"cloneNames": clones, "clones": len(clones)})
     pool.close()
@@ -85,7 +84,9 @@ def _find(process: Process, verb: str, uuid: str) -> dict[str, Any]:
 
 def _uuid(verb: str, words: list[str]) -> str:
     values = ("-P", "-S", "-o")
-    names = [word for at, word in enumerate(words) if not word.startswith("-") and (at == 0 or words[at - 1] not in values)]
+    names = [
+        word for at, word in enumerate(words) if not word.startswith("-") and (at == 0 or words[at - 1] not in values)
+    ]
     if not names:
         raise Refused(f"imgadm {verb}: error (UsageError): incorrect number of args")
     uuid = names[0]
@@ -116,7 +117,9 @@ def _import(process: Process, words: list[str]) -> int:
             manifest = record["manifest"]
             process.line(f"Image {uuid} ({manifest['name']} {manifest['version']}) is already installed, skipping")
             return 0
-    raise Refused(f'imgadm import: error (ActiveImageNotFound): an active image "{uuid}" was not found in image sources')
+    raise Refused(
+        f'imgadm import: error (ActiveImageNotFound): an active image "{uuid}" was not found in image sources'
+    )
 
 
 def _delete(process: Process, words: list[str]) -> int:
@@ -129,7 +132,7 @@ def _delete(process: Process, words: list[str]) -> int:
     with pool:
         pool.remove(f"{record['zpool']}/{uuid}")
     pool.close()
-    os.unlink(process.path(FOLDER, f"{record['zpool']}-{uuid}.json"))
+    remove(process.path(FOLDER, f"{record['zpool']}-{uuid}.json"))
     process.line(f"Deleted image {uuid}")
     return 0
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chunter_nsq.smartos.simulator import lifecycle
+from chunter_nsq.smartos.simulator.commands.vmadm import USAGE, take_uuid
 from chunter_nsq.smartos.simulator.machine import Machines
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.vmadm import USAGE, take_uuid
 from chunter_nsq.smartos.simulator.vmedit import set_properties, transition
 from chunter_nsq.smartos.simulator.world import World
 

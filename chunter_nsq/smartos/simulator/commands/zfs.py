@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from chunter_nsq.smartos.simulator.commands import zfs_change, zfs_list
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools import zfs_change, zfs_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

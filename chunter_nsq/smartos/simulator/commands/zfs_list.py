@@ -60,7 +60,7 @@ class Options:
             return set(TYPES)
         bad = words - TYPES - {"bookmark"}
         if bad:
-            raise Refused(f"invalid type '{sorted(bad)[0]}'", 2)
+            raise Refused(f"invalid type '{min(bad)}'", 2)
         return words
 
 
@@ -147,15 +147,19 @@ def _check(columns: list[str]) -> None:
 def _sorted(view: View, items: list[Item], options: Options) -> list[Item]:
     def place(item: Item) -> tuple[object, ...]:
         dataset = item.dataset if isinstance(item, Snapshot) else item.name
-        return (*dataset.split("/"), "") if not isinstance(item, Snapshot) else (*dataset.split("/"), "", item.createtxg)
+        return (
+            (*dataset.split("/"), "") if not isinstance(item, Snapshot) else (*dataset.split("/"), "", item.createtxg)
+        )
 
-    items = sorted(items, key=lambda item: [str(part) if not isinstance(part, int) else f"{part:020d}" for part in place(item)])
+    items = sorted(
+        items, key=lambda item: [str(part) if not isinstance(part, int) else f"{part:020d}" for part in place(item)]
+    )
     for letter, backwards in (("s", False), ("S", True)):
         for name in reversed(options.values.get(letter, [])):
             prop = SHORT.get(name, name)
             tie = [(item.createtxg if prop == "creation" else 0) for item in items]
             keyed = list(zip(items, tie, strict=True))
-            keyed.sort(key=lambda pair: (_order(view.value(pair[0], prop)[0]), pair[1]), reverse=backwards)  # noqa: B023 - used at once
+            keyed.sort(key=lambda pair: (_order(view.value(pair[0], prop)[0]), pair[1]), reverse=backwards)
             items = [item for item, _ in keyed]
     return items
 
@@ -198,7 +202,11 @@ def get(process: Process, words: list[str]) -> int:
     wanted, *names = options.names
     listing = Listing(process.root)
     types = options.types()
-    items, complaints = listing.pick(options, names, types if types is not None else set(TYPES) if "r" in options.flags or "d" in options.values else None)  # noqa: E501 - one choice
+    items, complaints = listing.pick(
+        options,
+        names,
+        types if types is not None else set(TYPES) if "r" in options.flags or "d" in options.values else None,
+    )
     names_asked = ALL if wanted == "all" else [SHORT.get(name, name) for name in wanted.split(",")]
     _check(names_asked)
     columns = (options.values.get("o") or ["name,property,value,source"])[-1].split(",")

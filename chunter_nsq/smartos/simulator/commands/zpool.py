@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 
+from chunter_nsq.smartos.simulator.commands.zfs_list import Options
 from chunter_nsq.smartos.simulator.files import read_bytes
 from chunter_nsq.smartos.simulator.host import facts
 from chunter_nsq.smartos.simulator.pool import Pool
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.tools.zfs_list import Options
+from chunter_nsq.smartos.simulator.values import words
 from chunter_nsq.smartos.simulator.zfsvalues import View, scaled
 
 TYPE_CHECKING = False
@@ -19,9 +20,21 @@ if TYPE_CHECKING:
     from chunter_nsq.smartos.simulator.process import Process
 
 HEALTH = "var/simulator/zpool.json"
-COLUMNS = "name size allocated free expandsize fragmentation capacity dedupratio health altroot".split()
-ALIASES = {"alloc": "allocated", "cap": "capacity", "dedup": "dedupratio", "frag": "fragmentation", "expandsz": "expandsize"}
-TITLES = {"allocated": "ALLOC", "capacity": "CAP", "dedupratio": "DEDUP", "fragmentation": "FRAG", "expandsize": "EXPANDSZ"}
+COLUMNS = words("name size allocated free expandsize fragmentation capacity dedupratio health altroot")
+ALIASES = {
+    "alloc": "allocated",
+    "cap": "capacity",
+    "dedup": "dedupratio",
+    "frag": "fragmentation",
+    "expandsz": "expandsize",
+}
+TITLES = {
+    "allocated": "ALLOC",
+    "capacity": "CAP",
+    "dedupratio": "DEDUP",
+    "fragmentation": "FRAG",
+    "expandsize": "EXPANDSZ",
+}
 DEVICES = ("c1t0d0", "c1t1d0")
 
 
@@ -86,8 +99,12 @@ def _list(process: Process, words: list[str]) -> int:
         process.line("\t".join(row))
         return 0
     titles = [TITLES.get(column, column.upper()) for column in columns]
-    process.line("  ".join(title.ljust(max(len(title), len(cell))) for title, cell in zip(titles, row, strict=True)).rstrip())
-    process.line("  ".join(cell.ljust(max(len(title), len(cell))) for title, cell in zip(titles, row, strict=True)).rstrip())
+    process.line(
+        "  ".join(title.ljust(max(len(title), len(cell))) for title, cell in zip(titles, row, strict=True)).rstrip()
+    )
+    process.line(
+        "  ".join(cell.ljust(max(len(title), len(cell))) for title, cell in zip(titles, row, strict=True)).rstrip()
+    )
     return 0
 
 
