@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
+from chunter_nsq.smartos.documents import whole_lines
 from chunter_nsq.smartos.fields import records, split_fields
 from chunter_nsq.smartos.refusal import check
 from chunter_nsq.smartos.runner import Runner
@@ -114,7 +115,7 @@ class Dladm:
         return await self._show(etherstubs_argv(), parse_etherstubs, "list the etherstubs")
 
     async def _show(self, argv: tuple[str, ...], parse: Callable[[bytes], Row], attempted: str) -> Row:
-        return parse(check(await self._runner.run(argv), attempted).stdout)
+        return parse(whole_lines(check(await self._runner.run(argv), attempted), attempted))
 
 
 def _rows(stdout: bytes, width: int) -> Iterable[tuple[str, ...]]:

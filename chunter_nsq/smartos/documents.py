@@ -1,4 +1,4 @@
-"""JSON documents that tools print, read with an eye to what they ought to be."""
+"""What tools print, taken only when it is whole: JSON documents of the right form, lines that end."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ def read_objects(completed: Completed, attempted: str) -> list[dict[str, Any]]:
     if not isinstance(document, list) or not all(isinstance(member, dict) for member in document):
         raise unreadable(completed, attempted, "what it printed is not a JSON list of objects")
     return document
+
+
+def whole_lines(completed: Completed, attempted: str) -> bytes:
+    """The lines that a tool printed, or none at all.
+
+    Raises:
+        UnreadableOutput: the last one is cut off, so that a name or number in it may be.
+    """
+    if completed.stdout and not completed.stdout.endswith(b"\n"):
+        raise unreadable(completed, attempted, "its last line is cut off")
+    return completed.stdout
 
 
 def _read(completed: Completed, attempted: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chunter_nsq.smartos.documents import whole_lines
 from chunter_nsq.smartos.fields import records, split_fields
 from chunter_nsq.smartos.refusal import check
 from chunter_nsq.smartos.runner import Runner
@@ -45,4 +46,5 @@ class Ipadm:
 
     async def addresses(self) -> tuple[Address, ...]:
         """All addresses of the global zone, the loopback's too."""
-        return parse_addresses(check(await self._runner.run(addresses_argv()), "list the addresses").stdout)
+        completed = check(await self._runner.run(addresses_argv()), "list the addresses")
+        return parse_addresses(whole_lines(completed, "list the addresses"))

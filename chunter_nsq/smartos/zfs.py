@@ -11,6 +11,8 @@ from contextlib import aclosing
 
 from chunter_nsq.errors import NotFound
 from chunter_nsq.smartos import zfs_argv
+from chunter_nsq.smartos.documents import whole_lines
+from chunter_nsq.smartos.fields import records
 from chunter_nsq.smartos.invocation import Completed
 from chunter_nsq.smartos.refusal import check, refusal, unreadable
 from chunter_nsq.smartos.runner import Runner
@@ -92,7 +94,7 @@ class Zfs:
             some = names[start : start + _NAMES_AT_ONCE]
             attempted = f"get properties of {some[0]}" + (f" and {len(some) - 1} more" if len(some) > 1 else "")
             completed = check(await self._runner.run(zfs_argv.get_argv(some, properties)), attempted)
-            found.update(parse_properties(completed.stdout))
+            found.update(parse_properties(whole_lines(completed, attempted)))
         return found
 
     async def snapshot(self, names: Sequence[str]) -> None:
@@ -118,14 +120,14 @@ class Zfs:
     async def holds(self, name: str) -> tuple[str, ...]:
         """The tags on a snapshot."""
         completed = check(await self._runner.run(zfs_argv.holds_argv(name)), f"list the holds of {name}")
-        return parse_holds(completed.stdout)
+        return parse_holds(whole_lines(completed, f"list the holds of {name}"))
 
     async def _change(self, argv: tuple[str, ...], attempted: str) -> None:
         check(await self._runner.run(argv, timeout_seconds=self._timeout_seconds, mutates=True), attempted)
 
     async def _names(self, root: str, attempted: str) -> tuple[str, ...]:
         completed = check(await self._runner.run(zfs_argv.names_argv(root)), attempted)
-        return tuple(completed.stdout.decode(errors="replace").split("\n")[:-1])
+        return records(whole_lines(completed, attempted).decode(errors="replace"))
 
     async def _find_out(self, dataset: str) -> None:
         self._can_list_exactly(await self._runner.run(zfs_argv.probe_argv(dataset)))

@@ -41,7 +41,7 @@ def parse_datasets(stdout: bytes) -> tuple[Dataset, ...] | None:
     """The rows of a listing; None when one is not a dataset's."""
     text = stdout.decode(errors="replace")
     rows = [tuple(line.split(_TAB)) for line in text.split("\n")[:-1]]
-    if not text.endswith("\n" if rows else "") or any(len(row) != _DATASET_COLUMNS for row in rows):
+    if (text and not text.endswith("\n")) or any(len(row) != _DATASET_COLUMNS for row in rows):
         return None
     return tuple(
         Dataset(name, kind, _number(used), _number(referenced), _mountpoint(mountpoint))

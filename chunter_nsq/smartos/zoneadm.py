@@ -6,10 +6,11 @@ import logging
 from typing import NamedTuple
 
 from chunter_nsq.errors import NotFound
+from chunter_nsq.smartos.documents import whole_lines
 from chunter_nsq.smartos.fields import records, split_fields
 from chunter_nsq.smartos.names import checked, is_zonename
-from chunter_nsq.smartos.refusal import check
-from chunter_nsq.smartos.runner import Completed, Runner
+from chunter_nsq.smartos.refusal import check, unreadable
+from chunter_nsq.smartos.runner import Runner
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,14 @@ class Zone(NamedTuple):
 
 
 class ZoneListing(NamedTuple):
-    """The zones besides the global one, and the lines that could not be read."""
+    """The zones besides the global one, the lines that could not be read, and whether the global zone was among them.
+
+    The global zone is in every listing of the host: one without it is not whole.
+    """
 
     zones: tuple[Zone, ...]
     odd: tuple[str, ...]
+    has_global: bool
 
 
 def list_argv() -> tuple[str, ...]:
@@ -83,13 +88,16 @@ def parse_zones(stdout: bytes) -> ZoneListing:
     """A parsable listing, in its own order."""
     zones: list[Zone] = []
     odd: list[str] = []
+    has_global = False
     for line in records(stdout.decode(errors="replace")):
         zone = parse_zone(line)
         if zone is None:
             odd.append(line)
-        elif zone.name != "global":
+        elif zone.name == "global":
+            has_global = True
+        else:
             zones.append(zone)
-    return ZoneListing(tuple(zones), tuple(odd))
+    return ZoneListing(tuple(zones), tuple(odd), has_global)
 
 
 class Zoneadm:
@@ -109,24 +117,26 @@ class Zoneadm:
 
     async def find(self, zonename: str) -> Zone | None:
         """One zone in whatever state; None when there is none of that name."""
+        attempted = f"look for zone {zonename}"
         try:
-            completed = check(await self._runner.run(find_argv(zonename)), f"look for zone {zonename}")
+            completed = check(await self._runner.run(find_argv(zonename)), attempted)
         except NotFound:
             return None
-        zones = self._zones(completed)
-        return zones[0] if zones else None
+        zones = parse_zones(whole_lines(completed, attempted)).zones
+        if len(zones) != 1:
+            raise unreadable(completed, attempted, "what it printed is not a line about that zone")
+        return zones[0]
 
     async def _list(self, argv: tuple[str, ...]) -> tuple[Zone, ...]:
-        completed = check(await self._runner.run(argv), "list the zones")
+        attempted = "list the zones"
+        completed = check(await self._runner.run(argv), attempted)
         before, zones = self._last.get(argv, (None, ()))
         if completed.stdout != before:
-            zones = self._zones(completed)
+            listing = parse_zones(whole_lines(completed, attempted))
+            if not listing.has_global:
+                raise unreadable(completed, attempted, "the global zone is not in its list")
+            if listing.odd:
+                log.warning("zoneadm.odd_lines", extra={"count": len(listing.odd), "first": listing.odd[0][:200]})
+            zones = listing.zones
             self._last[argv] = (completed.stdout, zones)
         return zones
-
-    @staticmethod
-    def _zones(completed: Completed) -> tuple[Zone, ...]:
-        listing = parse_zones(completed.stdout)
-        if listing.odd:
-            log.warning("zoneadm.odd_lines", extra={"count": len(listing.odd), "first": listing.odd[0][:200]})
-        return listing.zones
