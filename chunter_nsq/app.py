@@ -67,19 +67,23 @@ async def serve(paths: Paths) -> int:
     Returns:
         0 after an orderly end, 95 for what another start would not mend, 96 for a wrong configuration.
     """
+    logs.configure()
     try:
         config = Config.load(paths.config)
         authority = _authority(config)
     except (ConfigInvalid, KeysInvalid) as fault:
-        print(fault, file=sys.stderr)  # noqa: T201 - logs are not set up without a configuration
+        print(fault, file=sys.stderr)  # noqa: T201 - every fault with its line, for the eyes of an operator
         return EXIT_CONFIG
     scrubber = logs.Scrubber(config.secrets())
     logs.configure(config.log_level, config.log_format, context=current_command, scrubber=scrubber)
     try:
         host_id = identity.host_id(paths, config.topic_prefix)
         lock = identity.instance_lock(paths)
-    except (identity.IdentityUnusable, identity.AlreadyRunning) as fault:
-        log.critical("agent.refused", extra={"reason": str(fault)})
+    except identity.IdentityUnusable as fault:
+        log.critical("agent.nameless", extra={"reason": str(fault)})
+        return EXIT_CONFIG
+    except identity.AlreadyRunning as fault:
+        log.critical("agent.second", extra={"reason": str(fault)})
         return EXIT_FATAL
     with lock:
         telemetry.start(config, host_id, scrubber)

@@ -22,6 +22,7 @@ from chunter_nsq.messages.fields import Document, Hosts, Id, Instant, Text, Topi
 from chunter_nsq.messages.fields import is_id as _is_id
 from chunter_nsq.messages.fields import is_topic as _is_topic
 from chunter_nsq.messages.params import load, schema_of
+from chunter_nsq.smartos import names
 
 _NAMESPACE = uuids.UUID("6b1f3f0a-5d0c-5f5e-9a53-2d1c1f4f6c11")
 _DEPTH_LIMIT = 64
@@ -245,7 +246,7 @@ def _refusal(document: Mapping[str, Any], origin: Origin, addressee: Addressee, 
     return Refused(
         id=given if isinstance(given, str) and _is_id(given) else origin.derived_id(),
         action=action[:128] if isinstance(action, str) else None,
-        uuid=uuid[:36] if isinstance(uuid, str) else None,
+        uuid=uuid if isinstance(uuid, str) and names.is_uuid(uuid) else None,
         reply_to=reply_to if is_answerable else None,
         fault=fault,
     )
@@ -261,9 +262,9 @@ def _flat(messages: Any, path: str, known: Mapping[str, Any]) -> Iterator[dict[s
         text = str(message)
         member = path.rpartition(".")[2]
         if text == "Unknown field.":
-            names = [one.data_key or name for name, one in known.items()]
-            near = difflib.get_close_matches(member, names, n=1)
-            text = f"unknown member; did you mean {near[0]}?" if near else f"unknown member; known: {', '.join(names)}"
+            members = [one.data_key or name for name, one in known.items()]
+            near = difflib.get_close_matches(member, members, n=1)
+            text = f"unknown member; did you mean {near[0]}?" if near else f"unknown member; known: {', '.join(members)}"
         elif text == "Missing data for required field.":
             text = "is required"
         elif text == "Field may not be null.":

@@ -1,0 +1,71 @@
+"""What tests share: real servers, whole hosts, and a strict eye on skips."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nsq_servers import Nsqd
+from worlds import Ears, Host
+
+REQUIRE_ALL = os.environ.get("CHUNTER_REQUIRE_ALL") == "1"
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person who runs the tests reaches them."""
+    for name in [name for name in os.environ if name.startswith(("CHUNTER_", "SENTRY_"))]:
+        monkeypatch.delenv(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """Where everything is required a skip is a failure: a missing part must not look like a pass."""
+    del item, call
+    report = yield
+    if REQUIRE_ALL and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but CHUNTER_REQUIRE_ALL=1: {report.longrepr}"
+    return report
+
+
+@pytest.fixture
+def nsqd(tmp_path: Path) -> Iterator[Nsqd]:
+    """A real nsqd that writes everything to disk at once."""
+    server = Nsqd(tmp_path / "nsqd", ["-mem-queue-size=0", "-sync-every=1"])
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def new_host(tmp_path: Path, nsqd: Nsqd) -> Iterator[Callable[..., Host]]:
+    """Makes hosts; their agents are ended with the test."""
+    made: list[Host] = []
+
+    def make(**options: Any) -> Host:
+        host = Host(tmp_path / f"host{len(made)}", nsqd, **options)
+        made.append(host)
+        return host
+
+    yield make
+    for host in made:
+        host.end()
+
+
+@pytest.fixture
+async def host(new_host: Callable[..., Host]) -> AsyncIterator[Host]:
+    """A host without machines, its agent ready; it must end well when asked to."""
+    one = await new_host().start().ready()
+    yield one
+    assert await one.stop() == 0, one.log.read_text()[-3000:]
+
+
+@pytest.fixture
+async def ears(nsqd: Nsqd) -> AsyncIterator[Ears]:
+    """Ears on results, zones, snapshots and dead letters, open before any agent starts."""
+    async with Ears(nsqd) as listening:
+        yield listening
