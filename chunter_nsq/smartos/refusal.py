@@ -30,6 +30,8 @@ _USAGE_STATUS = 2
 _IMGADM_NOT_INSTALLED_STATUS = 3
 _SHELL_SIGNAL_BASE = 128
 _FAULTY_VALUES = re.compile(r"(?:Invalid value\(s\) for|Missing required properties): *([^\n]+)")
+_DENIED = re.compile(r"cannot run because|permission denied|(?:be|as) root|only the global administrator|privileges")
+_AS_ROOT = "; the agent must run as root in the global zone"
 _WAITED_IN_VAIN = re.compile(r"timed out waiting|timeout exceeded")
 
 
@@ -101,8 +103,9 @@ def refusal(completed: Completed, attempted: str) -> Fault:
         )
     kind = _kind(tool, status, completed.stderr.lower())
     if kind is ToolFailed:
-        details.update(_reason(tool, status, completed.stderr))
-    return kind(f"cannot {attempted}: {words} ({tool}, exit {status})", details)
+        details.update(_reason(status, completed.stderr))
+    remedy = _AS_ROOT if details.get("reason") == "environment" else ""
+    return kind(f"cannot {attempted}: {words} ({tool}, exit {status}){remedy}", details)
 
 
 def check(completed: Completed, attempted: str) -> Completed:
@@ -138,9 +141,11 @@ def _kind(tool: str, status: int, text: str) -> type[Fault]:
     return next((fault for fault, pattern in _RULES if pattern.search(text)), ToolFailed)
 
 
-def _reason(tool: str, status: int, stderr: str) -> Mapping[str, Any]:
+def _reason(status: int, stderr: str) -> Mapping[str, Any]:
+    if _DENIED.search(stderr.lower()):
+        return {"reason": "environment"}
     if status == _USAGE_STATUS:
-        return {"reason": "environment" if tool == "imgadm" or "FATAL" in stderr else "usage"}
+        return {"reason": "usage"}
     faulty = _FAULTY_VALUES.search(stderr)
     if faulty:
         return {"reason": "payload", "faults": faulty[1].strip().split(",")}
