@@ -48,12 +48,12 @@ class Server:
     @property
     def tcp_address(self) -> str:
         """``host:port`` of the protocol."""
-        return f"{self.host}:{self.tcp_port}"
+        return f"[{self.host}]:{self.tcp_port}" if ":" in self.host else f"{self.host}:{self.tcp_port}"
 
     @property
     def http_address(self) -> str:
         """``host:port`` of the HTTP door."""
-        return f"{self.host}:{self.http_port}"
+        return f"[{self.host}]:{self.http_port}" if ":" in self.host else f"{self.host}:{self.http_port}"
 
     @property
     def pid(self) -> int | None:
@@ -180,7 +180,7 @@ class Nsqd(Server):
             f"--http-address={self.http_address}",
             f"--broadcast-address={self.host}",
             f"--data-path={self.data_path}",
-            f"--https-address={self.host}:0",  # used with a certificate only; the default is one port for all
+            "--https-address=127.0.0.1:0",  # used with a certificate only; the default is one port for all
             *(f"--lookupd-tcp-address={each.tcp_address}" for each in self.lookupd),
         ]
 

@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 LATE_SECONDS = 0.02  # a message that nsqd was sending while it confirmed CLS
 
+CANCEL_SECONDS = 2.0
+
 _HEAD = struct.Struct(">qH16s")  # time in ns, attempts, id
 
 
@@ -85,7 +87,7 @@ class Consumer:
         self._accept = accept
         self._requeue_ms = int(requeue_seconds * 1000)
         self._taking = True
-        self._links: set[Link] = set()  # those that delivered, dead ones too until their last answer
+        self._running: set[asyncio.Future[None]] = set()  # those of lost connections too
         self._received = self._finished = self._requeued = 0
         self._reader = Reader(connection, topic, channel, self._deliver, max_in_flight=max_in_flight)
 
@@ -118,17 +120,16 @@ class Consumer:
         await self.pause()
         self._reader.retire()
         self._reader.close_channel()
-        links = self._links | set(self._reader.links())
-        answers = [answer for link in links for answer in link.held.values()]
-        waiting = [*answers, *(link.dry for link in links)]
+        links = self._reader.links()
+        waiting = [*self._running, *(link.dry for link in links)]
         if waiting:
             await asyncio.wait(waiting, timeout=grace_seconds)
             await asyncio.sleep(LATE_SECONDS)
-        ended = [answer for link in links for answer in self._give_back(link)]
+        for link in links:
+            self._give_back(link)
         await asyncio.gather(*(link.part() for link in links))
         await self._reader.shut()
-        if ended:
-            await asyncio.wait(ended, timeout=grace_seconds)
+        await self._end_running()
 
     def state(self) -> ConsumerState:
         """A snapshot."""
@@ -156,14 +157,14 @@ class Consumer:
             self._refuse(link, message_id, error)
             return
         link.held[message_id] = answer
-        if link not in self._links:
-            self._links = {each for each in self._links if each.held or not each.closed.done()} | {link}
+        self._running.add(answer)
         answer.add_done_callback(functools.partial(self._answered, link, message_id))
 
     def _answered(self, link: Link, message_id: bytes, answer: asyncio.Future[None]) -> None:
         error = asyncio.CancelledError("accept was cancelled") if answer.cancelled() else answer.exception()
+        self._running.discard(answer)
         if link.held.get(message_id) is not answer:
-            return  # given back in the meantime
+            return  # given back, or delivered once more, in the meantime
         del link.held[message_id]
         if error is not None:
             self._refuse(link, message_id, error)
@@ -184,16 +185,18 @@ class Consumer:
         self._requeued += 1
         link.requeue(message_id, delay_ms)
 
-    def _give_back(self, link: Link) -> list[asyncio.Task[None]]:
-        """Sends back whatever has no answer; cancels and returns our tasks, lets somebody else's future be."""
-        held = dict(link.held)
-        link.held.clear()
-        for message_id in held:
+    def _give_back(self, link: Link) -> None:
+        for message_id in link.held:
             self._requeue(link, message_id, 0)
-        tasks = [answer for answer in held.values() if isinstance(answer, asyncio.Task)]
+        link.held.clear()
+
+    async def _end_running(self) -> None:
+        """Ends our own tasks; a future of somebody else's is let be."""
+        tasks = [answer for answer in self._running if isinstance(answer, asyncio.Task)]
         for task in tasks:
             task.cancel()
-        return tasks
+        if tasks:
+            await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
 
     async def _ask(self, lookupd: str) -> frozenset[Address]:
         return frozenset(node.tcp for node in await admin.lookup_producers(lookupd, self._topic))

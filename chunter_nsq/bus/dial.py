@@ -10,7 +10,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from chunter_nsq.bus.address import Address
 
-WRITE_BUFFER_BYTES = 64 * 1024 * 1024
+WRITE_BUFFER_BYTES = 128 * 1024 * 1024  # far more than a producer leaves unanswered
 
 
 async def dial(address: Address, limit_seconds: float) -> IOStream:

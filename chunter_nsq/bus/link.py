@@ -34,7 +34,7 @@ from typing import Any
 import nsq  # noqa: TID251 - the bus is where pynsq lives
 from nsq import conn as nsq_conn  # noqa: TID251 - same
 from nsq import event, protocol  # noqa: TID251 - same
-from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
+from tornado.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError
 
 from chunter_nsq.bus.address import Address
 from chunter_nsq.bus.dial import dial
@@ -165,7 +165,7 @@ class Link(nsq.AsyncConn):  # type: ignore[misc]  # pynsq ships no types
             return
         try:
             self.stream.write(data)
-        except OSError as error:  # closed, or far more waiting than nsqd takes
+        except (OSError, StreamBufferFullError) as error:
             self.fail(LinkLost(f"nsqd {self.name} takes no more data: {error}"))
 
     def _socket_close(self) -> None:

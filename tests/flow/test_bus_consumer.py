@@ -6,9 +6,10 @@ import time
 import uuid
 
 import pytest
-from bus_parts import Inbox, connection, consuming, eventually
+from bus_parts import Inbox, connection, consuming, eventually, producing
 from nsq_servers import Nsqd
 
+from chunter_nsq.bus.address import Address
 from chunter_nsq.bus.consumer import Consumer
 
 
@@ -247,3 +248,69 @@ async def test_bad_names_are_refused_at_once(nsqd, topic_name, channel):
     """A topic or channel that nsqd would refuse fails when the consumer is made."""
     with pytest.raises(ValueError, match="name"):
         Consumer(connection(nsqd), topic_name, channel, Inbox().accept)
+
+
+async def test_late_answer_does_not_finish_the_second_delivery(topic, tmp_path):
+    """An accept slower than nsqd's time limit meets its message again; only what is in flight is answered."""
+    gates, inbox = [asyncio.Event(), asyncio.Event()], Inbox()
+
+    async def accept(delivery):
+        await inbox.accept(delivery)
+        await gates[delivery.attempts - 1].wait()
+
+    with Nsqd(tmp_path, ["--msg-timeout=1s"]) as hasty:
+        async with consuming(connection(hasty), topic, accept) as consumer:
+            hasty.pub(topic, b"x")
+            await inbox.holds(2)
+            gates[0].set()
+            await asyncio.sleep(0.1)
+            assert (1, 0) == (consumer.state().in_flight, consumer.state().finished)
+            gates[1].set()
+            await eventually(lambda: consumer.state().finished == 1)
+        assert hasty.channel(topic, "c")["depth"] == 0
+
+
+async def test_more_in_flight_than_nsqd_allows_is_cut(nsqd, topic):
+    """RDY stays within nsqd's limit of 2500, above which it would close the connection."""
+    inbox = Inbox()
+    async with consuming(connection(nsqd), topic, inbox.accept, max_in_flight=9000):
+        nsqd.pub(topic, b"x")
+        await inbox.holds(1)
+
+
+@pytest.mark.parametrize("host", ["localhost", "::1"])
+async def test_names_and_v6_addresses_are_reached(topic, tmp_path, host):
+    """A name with several addresses, or an IPv6 literal, is as good as an IPv4 address."""
+    inbox = Inbox()
+    with Nsqd(tmp_path, host="127.0.0.1" if host == "localhost" else host) as server:
+        address = Address(host, server.tcp_port)
+        async with consuming(connection(nsqd=(address,)), topic, inbox.accept):
+            server.pub(topic, b"x")
+            await inbox.holds(1)
+    assert str(address) == inbox.deliveries[0].nsqd
+
+
+async def test_unknown_host_is_a_reason(topic):
+    """A name that nobody knows is told in the state, and does not stop the loop."""
+    consumer = Consumer(connection(nsqd=(Address("nowhere.invalid", 4150),)), topic, "c", Inbox().accept)
+    await consumer.start()
+    await eventually(lambda: consumer.state().last_error)
+    assert "nowhere.invalid" in consumer.state().last_error
+    await consumer.close()
+
+
+async def test_thousands_of_messages_each_second(nsqd, topic):
+    """Publishing and consuming keep far above what an agent needs: 20,000 bodies out, 5,000 in, each second."""
+    bodies = [b"%d" % number + b"x" * 300 for number in range(20000)]
+    nsqd.create(topic, "c")
+    inbox = Inbox()
+    async with producing(connection(nsqd)) as producer:
+        begin = time.monotonic()
+        for at in range(0, len(bodies), 500):
+            await producer.publish(topic, bodies[at : at + 500])
+        out = len(bodies) / (time.monotonic() - begin)
+    begin = time.monotonic()
+    async with consuming(connection(nsqd), topic, inbox.accept):
+        await inbox.holds(len(bodies), 30.0)
+    assert out > 20000
+    assert len(bodies) / (time.monotonic() - begin) > 5000
