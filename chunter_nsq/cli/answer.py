@@ -1,0 +1,103 @@
+"""What became of a command, in words."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from chunter_nsq.cli.outline import WIDTH, outline, plain
+
+Data = Mapping[str, Any]
+
+
+def summary(data: Data) -> list[str]:
+    """A final result: one line, and below it what it brought."""
+    result = data.get("result")
+    brought = outline(result, "  ") if isinstance(result, Mapping) else ()
+    return [f"{_head(data)}{_seconds(data)}{_duplicate(data)}", *brought]
+
+
+def failure(data: Data) -> list[str]:
+    """A final result that is no success: why, and what the tool said."""
+    error = data.get("error")
+    error = error if isinstance(error, Mapping) else {}
+    lines = [f"{_head(data)}{_duplicate(data)}: {error.get('message') or 'no reason was given'}"]
+    if error.get("code"):
+        lines.append(f"  code  {plain(error['code'])}")
+    details = error.get("details")
+    return [*lines, *_details(details)] if isinstance(details, Mapping) else lines
+
+
+def line(data: Data) -> str:
+    """A final result of one of many hosts on one line."""
+    error, result = data.get("error"), data.get("result")
+    if isinstance(error, Mapping):
+        told = plain(error.get("message"))
+    elif isinstance(result, Mapping):
+        told = " ".join(f"{name}={plain(one)}" for name, one in result.items() if not isinstance(one, list | dict))
+    else:
+        told = ""
+    whole = f"{plain(data.get('host'))}  {plain(data.get('status'))}  {told}".rstrip()
+    return whole if len(whole) <= WIDTH else f"{whole[: WIDTH - 3]}..."
+
+
+def silence(action: str, host: str, seconds: float) -> str:
+    """Nothing at all was heard."""
+    whom = "no host at all" if host == "*" else f"no host of the name {host}"
+    return (
+        f"{action}: {whom} answered within {seconds:g} s. Is its agent running? chunter hosts lists those that answer."
+    )
+
+
+def unfinished(data: Data, seconds: float) -> str:
+    """It was accepted, and the time ran out."""
+    progress = data.get("progress")
+    so_far = f" ({step(progress)})" if isinstance(progress, Mapping) else ""
+    return (
+        f"{plain(data.get('action'))} is still running on {plain(data.get('host'))} after {seconds:g} s{so_far}.\n"
+        f"Ask again with: {asking(plain(data.get('host')), plain(data.get('command')))}"
+    )
+
+
+def asking(host: str, command: str) -> str:
+    """The command line that asks for a command's record."""
+    return shlex.join(["chunter", "call", "--host", host, "command.status", "-p", f"command={command}"])
+
+
+def step(progress: Data) -> str:
+    """Where long work is."""
+    done, total = progress.get("done"), progress.get("total")
+    share = ""
+    if isinstance(total, int | float) and total and isinstance(done, int | float):
+        share = f", {100 * done / total:.0f} %"
+    return f"{plain(progress.get('phase') or 'working')}{share}"
+
+
+def _head(data: Data) -> str:
+    about = f" {plain(data['uuid'])}" if data.get("uuid") else ""
+    return f"{plain(data.get('action'))}{about} {plain(data.get('status'))} on {plain(data.get('host'))}"
+
+
+def _seconds(data: Data) -> str:
+    try:
+        begin = datetime.fromisoformat(data.get("started") or data["received"])
+        seconds = (datetime.fromisoformat(data["finished"]) - begin).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return ""  # a query that was answered at once has no times of its own
+    return f" in {seconds:.1f} s" if seconds >= 0 else ""
+
+
+def _duplicate(data: Data) -> str:
+    return " (told again: a command with this id came before)" if data.get("duplicate") else ""
+
+
+def _details(details: Data) -> Iterator[str]:
+    """The faults of a message one by one; else everything that is there."""
+    faults = details.get("faults")
+    if isinstance(faults, list) and all(isinstance(one, Mapping) for one in faults):
+        for one in faults:
+            yield f"  {plain(one.get('path'))}: {plain(one.get('message'))}"
+        details = {name: one for name, one in details.items() if name != "faults"}
+    yield from outline(details, "  ")

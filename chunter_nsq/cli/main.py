@@ -1,0 +1,67 @@
+"""The command ``chunter``: names of subcommands, each imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+# In the order of the help. The module has the command under the same name.
+COMMANDS = {
+    "run": "Run the agent of this host in the foreground.",
+    "status": "Show how the agent of this host does.",
+    "config": "The configuration: its newest form, the faults of a file, what is in effect.",
+    "hosts": "List the hosts whose agents answer.",
+    "call": "Send a command to a host and wait for its result.",
+    "tail": "Follow what agents publish.",
+    "simulator": "A SmartOS platform to try things on, in a directory.",
+    "version": "Print the version.",
+}
+
+EXAMPLES = """\b
+Try it without a hypervisor (nsqd on this machine):
+  chunter simulator create /tmp/hv1 --zones 3
+  mkdir -p /tmp/agent/etc
+  echo 'platform_root = /tmp/hv1' > /tmp/agent/etc/chunter.conf
+  chunter run --root /tmp/agent
+\b
+Who is there, and what happens:
+  chunter hosts
+  chunter tail zone result
+\b
+Do something:
+  chunter call --host smartos01 machine.list
+  chunter call --host smartos01 machine.stop --uuid UUID -p force=true
+  chunter call --host smartos01 machine.create -p payload=@vm.json
+  chunter call --host '*' host.ping --json
+\b
+chunter COMMAND --help tells more of each.
+"""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and help line; imports the module of the one that is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command itself."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        found = getattr(importlib.import_module(f"chunter_nsq.cli.{cmd_name}"), cmd_name)
+        return found if isinstance(found, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in the help, without importing anything."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+def chunter() -> None:
+    """Drive SmartOS hypervisors through NSQ: the agent, and the tools to talk to agents."""

@@ -1,0 +1,102 @@
+"""JSON for people: indented lines, and tables no wider than 100 columns."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+WIDTH = 100
+_SCALAR = str | int | float | bool | None
+_MANY = 8  # a list of so many plain values stands on one line
+
+
+def plain(value: Any) -> str:
+    """A value on one line; text stands without quotation marks."""
+    if isinstance(value, str):
+        return _printable(value)
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(one, _SCALAR) for one in value):
+        return ", ".join(map(plain, value)) or "none"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int = WIDTH) -> list[str]:
+    """Lines: a head in capitals, then the rows; columns that do not fit are left out and named below."""
+    cells = {name: [name.upper(), *(plain(row.get(name)) for row in rows)] for name in columns}
+    shown: list[str] = []
+    used = 0
+    for name in columns:
+        broad = max(map(len, cells[name]))
+        if shown and used + 2 + broad > width:
+            break
+        shown.append(name)
+        used += broad + (2 if used else 0)
+    wide = {name: max(map(len, cells[name])) for name in shown}
+    lines = ["  ".join(f"{cells[name][at]:<{wide[name]}}" for name in shown).rstrip() for at in range(len(rows) + 1)]
+    left_out = columns[len(shown) :]
+    return [*lines, f"(with --json also: {', '.join(left_out)})"] if left_out else lines
+
+
+def outline(value: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """Lines of ``name  value``, nested ones indented."""
+    broad = max((len(name) for name, one in value.items() if _is_short(name, one)), default=0)
+    for name, one in value.items():
+        if _is_short(name, one):
+            yield f"{indent}{name:<{broad}}  {_short(name, one)}".rstrip()
+        else:
+            yield f"{indent}{name}"
+            yield from _deep(one, f"{indent}  ")
+
+
+def _deep(value: Any, indent: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        yield from outline(value, indent)
+    elif isinstance(value, str):
+        yield from (f"{indent}{_printable(line)}" for line in value.splitlines())
+    elif value and all(isinstance(one, Mapping) and _is_flat(one) for one in value):
+        columns = list(dict.fromkeys(name for row in value for name in row))
+        yield from (f"{indent}{line}" for line in table(value, columns, WIDTH - len(indent)))
+    else:
+        for one in value:
+            lines = list(_deep(one, "")) if isinstance(one, Mapping) or _is_block(one) else [_argv(one)]
+            yield from (f"{indent}{'- ' if at == 0 else '  '}{line}" for at, line in enumerate(lines))
+
+
+def _is_short(name: str, value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return not value
+    if isinstance(value, list):
+        if name == "argv":
+            return all(isinstance(one, str) for one in value)
+        return all(isinstance(one, _SCALAR) for one in value) and (len(value) <= _MANY or len(plain(value)) <= WIDTH)
+    return not _is_block(value)
+
+
+def _short(name: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "none"
+    return _argv(value) if name == "argv" else plain(value)
+
+
+def _argv(value: Any) -> str:
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return shlex.join(value)
+    return plain(value)
+
+
+def _is_block(value: Any) -> bool:
+    return isinstance(value, str) and "\n" in value.rstrip("\n")
+
+
+def _is_flat(row: Mapping[str, Any]) -> bool:
+    return bool(row) and all(isinstance(one, _SCALAR) and not _is_block(one) for one in row.values())
+
+
+def _printable(text: str) -> str:
+    """Without control characters: what a tool or a VM says must not drive the terminal."""
+    return "".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in text.rstrip("\n").expandtabs())
