@@ -7,6 +7,7 @@ and demos.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -88,6 +89,7 @@ class Server:
     def pause(self) -> None:
         """SIGSTOP: the kernel still takes connections and bytes, nobody answers."""
         self._signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid or 0, os.WSTOPPED)  # it may run on for a moment
 
     def resume(self) -> None:
         """SIGCONT."""

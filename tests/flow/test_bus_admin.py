@@ -3,6 +3,9 @@ from __future__ import annotations
 import pytest
 from bus_parts import Inbox, connection, consuming
 from nsq_servers import Nsqd, Nsqlookupd
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application, RequestHandler
 
 from chunter_nsq.bus import admin
 from chunter_nsq.bus.address import Address
@@ -81,3 +84,33 @@ async def test_wrong_server_is_said_in_a_sentence(lookupd):
     with pytest.raises(Unanswered) as caught:
         await admin.channel_clients(lookupd.http_address, "t", "c")
     assert caught.value.details == {"status": 404}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not json",
+        b"[]",
+        b"{}",
+        b'{"producers":[{}]}',
+        b'{"producers":[{"broadcast_address":"a","tcp_port":0,"http_port":1}]}',
+    ],
+)
+async def test_strange_answers_are_faults(body):
+    """What an nsqlookupd would not say is a fault, never a crash in the caller."""
+
+    class Strange(RequestHandler):
+        def get(self):
+            self.finish(body)
+
+    listening, port = bind_unused_port()
+    server = HTTPServer(Application([("/nodes", Strange), ("/stats", Strange)]))
+    server.add_socket(listening)
+    try:
+        with pytest.raises(Unanswered):
+            await admin.lookup_nodes(f"127.0.0.1:{port}")
+        with pytest.raises(Unanswered):
+            await admin.channel_clients(f"127.0.0.1:{port}", "t", "c")
+    finally:
+        server.stop()
+        await server.close_all_connections()

@@ -214,3 +214,29 @@ async def test_deleted_channel_is_subscribed_again(nsqd):
         assert await consumer.wait_ready(5)
         nsqd.pub("t", b"x")
         await inbox.holds(1)
+
+
+async def test_restarts_lose_nothing(nsqd):
+    """Through four orderly restarts, whatever is published again until nsqd said OK is received."""
+    inbox, sent = Inbox(), [b"%d" % number for number in range(400)]
+
+    async def publish(producer):
+        for at in range(0, 400, 4):
+            while True:
+                try:
+                    await producer.publish("t", sent[at : at + 4])
+                except PublishFailed:
+                    await producer.wait_ready(5)
+                except PublishUncertain:
+                    continue
+                else:
+                    break
+            await asyncio.sleep(0.02)
+
+    async with consuming(connection(nsqd), "t", inbox.accept), producing(connection(nsqd)) as producer:
+        publishing = asyncio.create_task(publish(producer))
+        for _ in range(4):
+            await asyncio.sleep(0.3)
+            await asyncio.to_thread(nsqd.restart)
+        await publishing
+        await eventually(lambda: set(sent) == set(inbox.bodies), 15)

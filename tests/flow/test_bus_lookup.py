@@ -4,6 +4,7 @@ import pytest
 from bus_parts import Inbox, connection, consuming, eventually, producing
 from nsq_servers import Nsqd, Nsqlookupd
 
+from chunter_nsq.bus import guard
 from chunter_nsq.bus.consumer import Consumer
 
 
@@ -84,3 +85,17 @@ async def test_producer_finds_an_nsqd_through_lookupd(lookupd, nsqd):
     async with producing(connection(lookupd=(lookupd.http_address,))) as producer:
         await producer.publish("t", [b"x"])
     assert nsqd.topic("t")["message_count"] == 1
+
+
+async def test_nsqd_that_is_gone_is_forgotten_in_time(lookupd, nsqd, tmp_path, monkeypatch):
+    """An address that nsqlookupd has not named for long is no longer tried; a connected one always stays."""
+    monkeypatch.setattr(guard, "FORGET_SECONDS", 1.0)
+    nsqd.create("t", "c")
+    second = Nsqd(tmp_path / "second", lookupd=[lookupd]).start()
+    second.create("t", "c")
+    async with consuming(connection(lookupd=(lookupd.http_address,)), "t", Inbox().accept) as consumer:
+        await eventually(lambda: len(consumer.state().connected) == 2)
+        second.kill()
+        await eventually(lambda: second.tcp_address in (consumer.state().last_error or ""))
+        await eventually(lambda: consumer.state().last_error is None)
+        assert (nsqd.tcp_address,) == consumer.state().connected

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import struct
 
 import pytest
@@ -60,3 +61,17 @@ async def test_identify_asks_for_nothing_dangerous(link):
         said[0][key] for key in ("snappy", "deflate", "sample_rate", "output_buffer_size")
     )
     assert "msg_timeout" not in said[0]
+
+
+async def test_message_that_cannot_be_read_ends_the_connection(link, caplog):
+    """A fault of ours in taking a frame is told with its traceback, and the connection does not go on half read."""
+
+    def deliver(_link, _body):
+        raise ValueError("too short")
+
+    link.deliver = deliver
+    chunk = asyncio.get_running_loop().create_future()
+    chunk.set_result(frame(2, b"x"))
+    link._on_chunk(chunk)
+    assert "too short" in link.fault.message
+    assert ["nsq.frame_unreadable"] == [record.getMessage() for record in caplog.records]
