@@ -6,8 +6,9 @@ shared (group commit).
 
 Theory: ``submit`` puts work into a queue; the thread takes all that is there, runs it in one transaction, commits,
 and only then are the futures resolved, in order. A piece that raises is undone with the whole group, and the group
-is run again one by one, so that only the guilty future fails. A participant (the outbox) is told at each commit or
-rollback what became of what it wrote, on the loop and before the futures of the group.
+is run again in halves, so that only the guilty future fails and the others share few commits. A participant (the
+outbox) is told at each commit or rollback what became of what it wrote, on the loop and before the futures of the
+group.
 
 Not promised: that work runs once. It may be run again after a rollback, so it touches nothing but its connection.
 """
@@ -78,7 +79,8 @@ class Database:
         """Open or make the file, readable by its owner only, and start the thread.
 
         Raises:
-            sqlite3.Error, OSError: when it cannot be opened, is broken, or was written by a newer version.
+            sqlite3.DatabaseError, OSError: when it cannot be opened, is broken, or was written by a newer version; the
+                text names the file.
         """
         self._loop = asyncio.get_running_loop()
         self._connection = await asyncio.to_thread(self._connect)
@@ -86,9 +88,13 @@ class Database:
         self._thread.start()
 
     def submit(self, work: Work[_T]) -> asyncio.Future[_T]:
-        """Run ``work`` in the next group; the future has its answer once the group is on disk."""
+        """Run ``work`` in the next group; the future has its answer once the group is on disk.
+
+        Raises:
+            sqlite3.ProgrammingError: before `open` and after `close`.
+        """
         if self._loop is None or self._thread is None:
-            raise RuntimeError("the database is not open")
+            raise sqlite3.ProgrammingError("the database is not open")
         future: asyncio.Future[_T] = self._loop.create_future()
         self._queue.put((work, future))
         return future
@@ -97,9 +103,10 @@ class Database:
         """Finish what was submitted and close the file."""
         if self._thread is None:
             return
+        # From here on nothing is submitted: behind the end nobody would run it, and its future would never be done.
+        thread, self._thread = self._thread, None
         self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
-        self._thread = None
+        await asyncio.to_thread(thread.join)
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -112,9 +119,9 @@ class Database:
             for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY"):
                 connection.execute(f"PRAGMA {pragma}")
             migrate(connection)
-        except BaseException:
+        except sqlite3.Error as fault:
             connection.close()
-            raise
+            raise sqlite3.DatabaseError(f"{self._path}: {fault}") from fault
         return connection
 
     def _serve(self) -> None:
@@ -146,8 +153,9 @@ class Database:
                 self._settle([(group[0][1], None, fault)], None)
                 return
             log.warning("database.group_undone", extra={"size": len(group), "reason": str(fault)})
-            for entry in group:
-                self._run([entry])
+            half = len(group) // 2
+            self._run(group[:half])
+            self._run(group[half:])
             return
         told = self.participant.committed()
         self.groups += 1
@@ -160,7 +168,7 @@ class Database:
     def _commit(self, group: list[_Entry]) -> list[Any]:
         connection = self._connection
         if connection is None:
-            raise RuntimeError("the database is closed")
+            raise sqlite3.ProgrammingError("the database is closed")
         try:
             connection.execute("BEGIN IMMEDIATE")
             answers = [work(connection) for work, _ in group]

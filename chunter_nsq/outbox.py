@@ -13,7 +13,7 @@ Space: above `limit_bytes` the oldest sent events go first, then the oldest unse
 chunter.host.dropped event tells the range. Events of essential topics and results are never dropped unsent.
 
 Not promised: that an event arrives once. nsqd's OK can be lost, and nsqd can lose what it said OK to: sequences
-show a gap, and `replay` fills it.
+show a gap, and `replay` fills it. Nor that what is dropped for space never arrives: what memory holds is sent still.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chunter_nsq.database import Database
 from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, Note, encode
-from chunter_nsq.sender import Row, Sender
+from chunter_nsq.sender import Publish, Row, Sender
 from chunter_nsq.shelf import PLACES_PER_TOPIC, Shelf, Topic
 
 log = logging.getLogger(__name__)
 
-Publish = Callable[[str, Sequence[bytes]], Awaitable[None]]
 _PRUNE_SECONDS = 60.0
 _MARK_SECONDS = 1.0
-_REPLAY_ROWS = 500
+_LOAD_ROWS = 500
+_LOAD_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +128,19 @@ class Outbox:
         stop = end if last is None else min(last, end)
         count, after = 0, first - 1
         while after < stop:
-            rows = await self._load(number, after, stop, _REPLAY_ROWS)
+            rows = await self._load(number, after, stop, _LOAD_ROWS)
             if not rows:
                 break
             await self._publish(topic, [row.body for row in rows])
             count += len(rows)
             after = rows[-1].sequence
         return count
+
+    async def prune(self) -> None:
+        """Forget sent events whose retention is over; done every minute by itself."""
+        before = time.time() - self.retention_seconds
+        await self._database.submit(lambda connection: self._shelf.prune(connection, before))
+        self._rest()
 
     async def flush(self, timeout_seconds: float) -> bool:
         """Wait until everything written is sent; False when time is up first."""
@@ -148,6 +154,7 @@ class Outbox:
 
     async def close(self) -> None:
         """End the senders and write the marks; what was not sent stays in the file."""
+        self._publish = None
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
@@ -174,8 +181,8 @@ class Outbox:
 
     def committed(self) -> Callable[[], None] | None:
         """Queue what was written to its senders."""
-        fresh = self._shelf.committed()
-        return (lambda: self._deliver(fresh)) if fresh else None
+        fresh, forgotten = self._shelf.committed()
+        return (lambda: self._deliver(fresh, forgotten)) if fresh or forgotten else None
 
     def rolled_back(self) -> None:
         """Take back the sequences."""
@@ -183,7 +190,9 @@ class Outbox:
 
     # On the loop.
 
-    def _deliver(self, fresh: list[tuple[Topic, Row]]) -> None:
+    def _deliver(self, fresh: list[tuple[Topic, Row]], forgotten: list[str]) -> None:
+        for name in forgotten:
+            self._senders.pop(name, None)
         for topic, row in fresh:
             self._sender(topic).offer(row)
 
@@ -196,7 +205,7 @@ class Outbox:
                 return await self._load(number, after, stop, count)
 
             def mark(sequence: int) -> None:
-                self._shelf.mark_sent(number, sequence)
+                self._shelf.mark_sent(topic.name, sequence)
 
             sender = self._senders[topic.name] = Sender(topic.name, topic.sent, load, mark)
             if self._publish is not None:
@@ -204,14 +213,22 @@ class Outbox:
         return sender
 
     async def _load(self, number: int, after: int, stop: int, count: int) -> list[Row]:
+        """Some of the events behind ``after`` up to ``stop``: at most ``count``, and no more than memory can bear."""
         base = number * PLACES_PER_TOPIC
-        rows = await self._database.submit(
-            lambda connection: connection.execute(
+
+        def work(connection: sqlite3.Connection) -> list[Row]:
+            rows, size = [], 0
+            for place, body in connection.execute(
                 "SELECT place, body FROM events WHERE place > ? AND place <= ? ORDER BY place LIMIT ?",
                 (base + after, base + stop, count),
-            ).fetchall()
-        )
-        return [Row(place - base, body) for place, body in rows]
+            ):
+                rows.append(Row(place - base, body))
+                size += len(body)
+                if size >= _LOAD_BYTES:
+                    break
+            return rows
+
+        return await self._database.submit(work)
 
     async def _keep(self) -> None:
         pruned = time.monotonic()
@@ -220,12 +237,17 @@ class Outbox:
             try:
                 if time.monotonic() - pruned >= _PRUNE_SECONDS:
                     pruned = time.monotonic()
-                    before = time.time() - self.retention_seconds
-                    await self._database.submit(lambda connection, t=before: self._shelf.prune(connection, t))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                    await self.prune()
                 elif self._shelf.has_marks:
                     await self._database.submit(lambda _: None)
             except sqlite3.Error:
                 log.exception("outbox.keeping_failed")
+
+    def _rest(self) -> None:
+        """Let go of senders that have nothing to do and whose mark is written."""
+        for name, sender in list(self._senders.items()):
+            if not sender.waiting and sender.sent == self._shelf.sent(name):
+                del self._senders[name]
 
 
 def _remember(connection: sqlite3.Connection, note: Note) -> None:

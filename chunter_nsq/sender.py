@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 log = logging.getLogger(__name__)
 
-_QUEUE_LIMIT = 5000
+Publish = Callable[[str, Sequence[bytes]], Awaitable[None]]
+_QUEUE_EVENTS = 5000
+_QUEUE_BYTES = 2**20
 _GROUP_EVENTS = 400
 _GROUP_BYTES = 2**20
 _RETRY_SECONDS = 0.1
@@ -44,21 +46,32 @@ class Sender:
         self._load = load
         self._mark = mark
         self._rows: deque[Row] = deque()
+        self._bytes = 0
         self._work: Callable[[], asyncio.Task[None]] | None = None
         self._task: asyncio.Task[None] | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
     @property
+    def sent(self) -> int:
+        """Everything up to this sequence had its OK."""
+        return self._sent
+
+    @property
     def waiting(self) -> int:
         """How many events are not sent yet."""
         return self._newest - self._sent
 
+    @property
+    def queued_events(self) -> int:
+        """How many events memory holds."""
+        return len(self._rows)
+
     def offer(self, row: Row) -> None:
         """A row that was just written."""
-        if self._queued == row.sequence - 1 and len(self._rows) < _QUEUE_LIMIT:
-            self._rows.append(row)
-            self._queued = row.sequence
+        has_room = len(self._rows) < _QUEUE_EVENTS and self._bytes < _QUEUE_BYTES
+        if has_room and self._queued == row.sequence - 1:
+            self._take(row)
         self.wake_for(row.sequence)
 
     def wake_for(self, newest: int) -> None:
@@ -69,7 +82,7 @@ class Sender:
             if self._task is None and self._work is not None:
                 self._task = self._work()
 
-    def start(self, publish: Callable[[str, Sequence[bytes]], Awaitable[None]], permanent: type[Exception]) -> None:
+    def start(self, publish: Publish, permanent: type[Exception]) -> None:
         """Begin to send."""
         self._work = lambda: asyncio.create_task(self._run(publish, permanent), name=f"sender {self._topic}")
         self.wake_for(self._newest)
@@ -85,13 +98,21 @@ class Sender:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(
-        self, publish: Callable[[str, Sequence[bytes]], Awaitable[None]], permanent: type[Exception]
-    ) -> None:
+    def _take(self, row: Row) -> None:
+        self._rows.append(row)
+        self._bytes += len(row.body)
+        self._queued = row.sequence
+
+    async def _run(self, publish: Publish, permanent: type[Exception]) -> None:
         try:
             while self._newest > self._sent:
                 newest = self._newest
-                group = await self._group(newest)
+                try:
+                    group = await self._group(newest)
+                except sqlite3.Error:
+                    log.exception("outbox.unreadable", extra={"topic": self._topic})
+                    await asyncio.sleep(_RETRY_LIMIT_SECONDS)
+                    continue
                 if group:
                     await self._send(group, publish, permanent)
                     self._sent = group[-1].sequence
@@ -99,16 +120,14 @@ class Sender:
                     self._sent = self._queued = newest  # the rest was dropped for space
                 self._mark(self._sent)
             self._idle.set()
-        except sqlite3.Error:
-            log.exception("outbox.unreadable", extra={"topic": self._topic})  # the next event tries again
         finally:
             self._task = None
 
     async def _group(self, newest: int) -> list[Row]:
         if not self._rows:
-            rows = await self._load(self._sent, newest, _GROUP_EVENTS)
-            self._rows.extend(rows)
-            self._queued = rows[-1].sequence if rows else self._sent
+            # Nothing is offered into the queue meanwhile: what is offered now is not next to what was queued last.
+            for row in await self._load(self._sent, newest, _GROUP_EVENTS):
+                self._take(row)
         group: list[Row] = []
         size = 0
         while (
@@ -116,20 +135,16 @@ class Sender:
         ):
             group.append(self._rows.popleft())
             size += len(group[-1].body)
+        self._bytes -= size
         return group
 
-    async def _send(
-        self,
-        group: list[Row],
-        publish: Callable[[str, Sequence[bytes]], Awaitable[None]],
-        permanent: type[Exception],
-    ) -> None:
+    async def _send(self, group: list[Row], publish: Publish, permanent: type[Exception]) -> None:
         pause = _RETRY_SECONDS
         while True:
             try:
                 await publish(self._topic, [row.body for row in group])
-            except permanent:
-                log.exception("outbox.refused", extra={"topic": self._topic, "events": len(group)})
+            except permanent as fault:
+                await self._send_parts(group, publish, permanent, fault)
                 return
             except Exception as fault:  # noqa: BLE001 - whatever the edge says, what is written must go out
                 log.info("outbox.retry", extra={"topic": self._topic, "reason": str(fault)})
@@ -137,3 +152,15 @@ class Sender:
                 pause = min(pause * 2, _RETRY_LIMIT_SECONDS)
             else:
                 return
+
+    async def _send_parts(
+        self, group: list[Row], publish: Publish, permanent: type[Exception], fault: Exception
+    ) -> None:
+        """One event that is refused for good must not take those beside it along."""
+        if len(group) == 1:
+            told = {"topic": self._topic, "sequence": group[0].sequence, "reason": str(fault)}
+            log.error("outbox.refused", extra=told)
+            return
+        half = len(group) // 2
+        await self._send(group[:half], publish, permanent)
+        await self._send(group[half:], publish, permanent)

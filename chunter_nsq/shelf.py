@@ -1,13 +1,17 @@
 """What the outbox keeps in the file: topics with their sequences and marks, and the events in their places.
 
-Runs on the database's thread, but for ``mark_sent`` and the two numbers that the loop reads.
+Runs on the database's thread, but for ``mark_sent`` and the numbers that the loop reads. What memory holds is changed
+with the group that writes it; ``rolled_back`` puts it back as it was before.
+
+An ephemeral topic (nsqd forgets it with its last reader) is forgotten here too, once all of its events are; else each
+reader that makes up a topic for its answers would leave one behind.
 """
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import threading
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +20,7 @@ from chunter_nsq.sender import Row
 PLACES_PER_TOPIC = 2**40
 _CHUNK_ROWS = 500
 _ROW_BYTES = 32  # what SQLite adds to a body, roughly
+_EPHEMERAL = "#ephemeral"
 
 
 @dataclass(slots=True)
@@ -40,7 +45,10 @@ class Shelf:
         self._fresh: list[tuple[Topic, Row]] = []
         self._before: dict[str, int | None] = {}
         self._bytes_before = 0
-        self._marks: dict[int, int] = {}
+        self._dropped_before = 0
+        self._forgotten: list[Topic] = []
+        self._marks: dict[str, int] = {}
+        self._written_marks: dict[str, int] = {}
         self._lock = threading.Lock()
 
     @property
@@ -61,6 +69,10 @@ class Shelf:
     def topic(self, connection: sqlite3.Connection, name: str, *, is_essential: bool) -> Topic:
         """The topic of that name, made when it is new."""
         topic = self._topics.get(name)
+        if topic is not None and is_essential and not topic.is_essential:
+            # Somebody wants results on a topic of statistics: from here on nothing of it is dropped.
+            connection.execute("UPDATE topics SET essential = 1 WHERE number = ?", (topic.number,))
+            topic.is_essential = True
         if topic is None:
             row = connection.execute(
                 "INSERT INTO topics (name, essential, next, sent) VALUES (?, ?, 1, 0) RETURNING number",
@@ -81,26 +93,26 @@ class Shelf:
         self.stored_bytes += len(body) + _ROW_BYTES
         self._fresh.append((topic, Row(sequence, body)))
 
-    def mark_sent(self, number: int, sequence: int) -> None:
+    def mark_sent(self, name: str, sequence: int) -> None:
         """Everything of a topic up to ``sequence`` had its OK; from any thread."""
         with self._lock:
-            self._marks[number] = sequence
+            self._marks[name] = sequence
+
+    def sent(self, name: str) -> int:
+        """Everything of a topic up to this sequence had its OK, as far as marks were written."""
+        topic = self._topics.get(name)
+        return topic.sent if topic else 0
 
     def settle(self, connection: sqlite3.Connection, limit_bytes: int) -> list[dict[str, Any]]:
         """Write the marks; above the limit make room. What was dropped unsent, a range each."""
-        with self._lock:
-            marks, self._marks = self._marks, {}
-        for number, sequence in marks.items():
-            connection.execute("UPDATE topics SET sent = ? WHERE number = ?", (sequence, number))
-        for topic in self._topics.values():
-            topic.sent = max(topic.sent, marks.get(topic.number, 0))
+        self._write_marks(connection)
         if self.stored_bytes <= limit_bytes:
             return []
         target = limit_bytes * 9 // 10
-        while self.stored_bytes > target and self._drop_oldest(connection, only_sent=True):
+        while self.stored_bytes > target and self._drop_oldest(connection, target, only_sent=True):
             pass
         ranges: dict[str, dict[str, Any]] = {}
-        while self.stored_bytes > target and (gone := self._drop_oldest(connection, only_sent=False)):
+        while self.stored_bytes > target and (gone := self._drop_oldest(connection, target, only_sent=False)):
             name, first, last, count = gone
             told = ranges.setdefault(name, {"topic": name, "from": first, "count": 0, "reason": "outbox_limit"})
             told["to"] = last
@@ -108,32 +120,44 @@ class Shelf:
             self.dropped += count
         return list(ranges.values())
 
+    def _write_marks(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            self._written_marks, self._marks = self._marks, {}
+        for name, sequence in self._written_marks.items():
+            topic = self._topics.get(name)
+            if topic is not None:
+                topic.sent = max(topic.sent, sequence)
+                connection.execute("UPDATE topics SET sent = ? WHERE number = ?", (topic.sent, topic.number))
+
     def write_counters(self, connection: sqlite3.Connection) -> None:
         """Write the next sequence of each topic that got an event."""
         for name in self._before:
             topic = self._topics[name]
             connection.execute("UPDATE topics SET next = ? WHERE number = ?", (topic.next, topic.number))
 
-    def committed(self) -> list[tuple[Topic, Row]]:
-        """What the group wrote."""
+    def committed(self) -> tuple[list[tuple[Topic, Row]], list[str]]:
+        """What the group wrote, and the names of the topics that it forgot."""
         fresh, self._fresh = self._fresh, []
+        forgotten, self._forgotten = [topic.name for topic in self._forgotten], []
         self._before = {}
-        self._bytes_before = self.stored_bytes
-        return fresh
+        self._written_marks = {}
+        self._bytes_before, self._dropped_before = self.stored_bytes, self.dropped
+        return fresh, forgotten
 
     def rolled_back(self) -> None:
-        """As it was before the group; marks are written again with the next one."""
+        """As it was before the group; its marks are written again with the next one."""
         for name, following in self._before.items():
             if following is None:
-                del self._topics[name]
+                self._topics.pop(name, None)
             else:
                 self._topics[name].next = following
-        self.stored_bytes = self._bytes_before
-        self._before = {}
-        self._fresh = []
+        for topic in self._forgotten:
+            self._topics[topic.name] = topic
+        self.stored_bytes, self.dropped = self._bytes_before, self._dropped_before
+        self._before, self._fresh, self._forgotten = {}, [], []
         with self._lock:
-            for topic in self._topics.values():
-                self._marks.setdefault(topic.number, topic.sent)
+            self._marks = {**self._written_marks, **self._marks}
+            self._written_marks = {}
 
     def extent(self, connection: sqlite3.Connection, name: str) -> tuple[int, int]:
         """Number and newest sequence of a topic; (0, 0) when nothing was ever written to it."""
@@ -143,38 +167,65 @@ class Shelf:
 
     def prune(self, connection: sqlite3.Connection, before: float) -> None:
         """Forget sent events that were written ``before`` (epoch seconds)."""
-        for topic in self._topics.values():
-            while self._drop(connection, topic, topic.sent, before):
+        for topic in list(self._topics.values()):
+            while self._drop(connection, topic, topic.sent, before=before):
                 pass
+            if topic.name.endswith(_EPHEMERAL) and topic.sent == topic.next - 1:
+                self._forget(connection, topic)
 
-    def _drop_oldest(self, connection: sqlite3.Connection, *, only_sent: bool) -> tuple[str, int, int, int] | None:
+    def _forget(self, connection: sqlite3.Connection, topic: Topic) -> None:
+        # A mark that waits still would be written to a topic of the same name that is made meanwhile.
+        if topic.name not in self._marks and _oldest(connection, topic, topic.next) is None:
+            connection.execute("DELETE FROM topics WHERE number = ?", (topic.number,))
+            del self._topics[topic.name]
+            self._forgotten.append(topic)
+
+    def _drop_oldest(
+        self, connection: sqlite3.Connection, target_bytes: int, *, only_sent: bool
+    ) -> tuple[str, int, int, int] | None:
         """Drop a chunk from the topic whose oldest event is the oldest of all that may go."""
-        oldest: tuple[float, Topic, int] | None = None
+        candidates: list[tuple[float, int, Topic, int]] = []
         for topic in self._topics.values():
             last = topic.sent if only_sent else (0 if topic.is_essential else topic.next - 1)
-            base = topic.number * PLACES_PER_TOPIC
-            row = connection.execute(
-                "SELECT written FROM events WHERE place > ? AND place <= ? ORDER BY place LIMIT 1", (base, base + last)
-            ).fetchone()
-            if row is not None and (oldest is None or row[0] < oldest[0]):
-                oldest = (row[0], topic, last)
-        if oldest is None:
+            written = _oldest(connection, topic, last)
+            if written is not None:
+                candidates.append((written, topic.number, topic, last))
+        if not candidates:
             return None
-        _, topic, last = oldest
-        gone = self._drop(connection, topic, last, time.time() + 1e9)
+        _, _, topic, last = min(candidates)
+        gone = self._drop(connection, topic, last, target_bytes=target_bytes)
         return (topic.name, *gone) if gone else None
 
     def _drop(
-        self, connection: sqlite3.Connection, topic: Topic, last: int, before: float
+        self,
+        connection: sqlite3.Connection,
+        topic: Topic,
+        last: int,
+        *,
+        before: float = math.inf,
+        target_bytes: int = 0,
     ) -> tuple[int, int, int] | None:
+        """Drop the first events up to ``last``, until one is not older or enough is free: first, last and count."""
         base = topic.number * PLACES_PER_TOPIC
-        rows = connection.execute(
+        places = []
+        for place, written, size in connection.execute(
             "SELECT place, written, length(body) FROM events WHERE place > ? AND place <= ? ORDER BY place LIMIT ?",
             (base, base + last, _CHUNK_ROWS),
-        ).fetchall()
-        rows = [row for row in rows if row[1] < before]
-        if not rows:
+        ).fetchall():
+            if written >= before or self.stored_bytes <= target_bytes:
+                break
+            places.append(place)
+            self.stored_bytes -= size + _ROW_BYTES
+        if not places:
             return None
-        connection.execute("DELETE FROM events WHERE place >= ? AND place <= ?", (rows[0][0], rows[-1][0]))
-        self.stored_bytes -= sum(size + _ROW_BYTES for _, _, size in rows)
-        return rows[0][0] - base, rows[-1][0] - base, len(rows)
+        connection.execute("DELETE FROM events WHERE place >= ? AND place <= ?", (places[0], places[-1]))
+        return places[0] - base, places[-1] - base, len(places)
+
+
+def _oldest(connection: sqlite3.Connection, topic: Topic, last: int) -> float | None:
+    """When the first event of a topic up to ``last`` was written."""
+    base = topic.number * PLACES_PER_TOPIC
+    row = connection.execute(
+        "SELECT written FROM events WHERE place > ? AND place <= ? ORDER BY place LIMIT 1", (base, base + last)
+    ).fetchone()
+    return None if row is None else float(row[0])
