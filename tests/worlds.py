@@ -72,7 +72,7 @@ class Host:
         """Start the agent; it is ready some time later."""
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, "/tmp/w/runagent.py", "--root", str(self.root)],
+                [sys.executable, "-m", "chunter_nsq", "run", "--root", str(self.root)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         return self
@@ -138,9 +138,9 @@ class Host:
         return [entry["argv"] for entry in entries if Path(entry["argv"][0]).name == tool]
 
     def latency(self, **seconds: float) -> None:
-        """How long steps of the platform take."""
+        """How long vmadm's verbs take."""
         file = self.platform / "var" / "simulator" / "latency.json"
-        file.write_text(json.dumps(seconds))
+        file.write_text(json.dumps({f"vmadm {verb}": one for verb, one in seconds.items()}))
 
     def send(self, action: str, uuid: str | None = None, *, topic: str | None = None, **members: Any) -> str:
         """Publish a command by HTTP; its id."""

@@ -165,7 +165,7 @@ def _malformed(count: int) -> list[bytes]:
         lambda n: b'{"action":"host.ping","expires":NaN,"n":' + str(n).encode() + b"}",
         lambda n: b"[" * (2000 + n),
         lambda n: b'{"a":' * (300 + n) + b"1" + b"}" * (300 + n),
-        lambda n: json.dumps({"action": "host.ping", "padding": "x" * (200_000 if n < 60 else n)}).encode(),
+        lambda n: json.dumps({"action": "host.ping", "padding": "x" * (200_000 + n if n < 60 else n)}).encode(),
         lambda n: b'{"action":"host.ping","action":"host.info","n":' + str(n).encode() + b"}",
     ]
     return [kinds[number % len(kinds)](number) for number in range(count)]

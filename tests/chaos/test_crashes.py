@@ -1,0 +1,160 @@
+"""Crashes of the agent and of nsqd at bad moments: nothing accepted is lost, and what is told is true."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nsq_servers import Nsqd
+from worlds import FINAL, Ears, Host, new_uuid, payload
+
+
+def _state(host: Host, uuid: str) -> str | None:
+    found = host.tool("vmadm", "get", uuid)
+    return json.loads(found.stdout)["state"] if found.returncode == 0 else None
+
+
+def _finals(ears: Ears, command: str) -> list[dict[str, Any]]:
+    found = [e["data"] for e in ears.heard if e["data"].get("command") == command and e["data"]["status"] in FINAL]
+    return [data for data in found if not data["duplicate"]]
+
+
+@pytest.mark.parametrize("after_seconds", [0.0, 0.3, 0.8, 1.4, 1.9, 2.2])
+async def test_a_create_survives_a_kill_of_the_agent(
+    ears: Ears, new_host: Callable[..., Host], after_seconds: float
+) -> None:
+    """Killed at any moment of a create and started again, the agent tells one end, and it is true of the host."""
+    host = new_host()
+    host.latency(create=2.0)
+    await host.start().ready()
+    uuid = new_uuid()
+    command = host.send("machine.create", uuid, params={"payload": payload()})
+    await ears.when(lambda: "accepted" in ears.statuses(command))
+    await asyncio.sleep(after_seconds)  # the moment of the crash is what is tried here
+    host.kill()
+    await host.start().ready()
+    done = await ears.result(command, 60)
+    await ears.result(host.send("host.ping"))
+
+    assert 1 == len({event["id"] for event in ears.heard if event["data"] in _finals(ears, command)})
+    if done["status"] == "succeeded":
+        assert "running" == _state(host, uuid)
+    else:
+        assert "interrupted" == done["status"], done
+        assert _state(host, uuid) is None
+
+
+async def test_a_half_made_machine_is_removed(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """Killed together with its vmadm in the middle of a create, the agent removes what there is and says so."""
+    host = new_host()
+    host.latency(create=3.0)
+    await host.start().ready()
+    uuid = new_uuid()
+    command = host.send("machine.create", uuid, params={"payload": payload()})
+    while (state := await asyncio.to_thread(_state, host, uuid)) is None:
+        await asyncio.sleep(0.05)
+    assert state not in {"running", "stopped"}
+    host.kill()
+    for pid in _tools_of(host):
+        os.kill(pid, signal.SIGKILL)
+    await host.start().ready()
+    done = await ears.result(command)
+
+    assert "interrupted" == done["status"]
+    assert _state(host, uuid) is None
+    assert "" == host.tool("zoneadm", "-z", uuid, "list", "-p").stdout
+    assert uuid not in host.tool("zfs", "list", "-H", "-o", "name").stdout
+
+
+async def test_nsqd_comes_back_and_so_do_we(nsqd: Nsqd, new_host: Callable[..., Host]) -> None:
+    """Within five seconds of nsqd's return after a kill -9 commands are answered, and no event is missing."""
+    host = await new_host(zones=2).start().ready()
+    uuids = [one["uuid"] for one in json.loads(host.tool("vmadm", "lookup", "-j").stdout)]
+    async with Ears(nsqd) as before:
+        await before.result(host.send("host.ping"))
+        nsqd.kill()
+        for uuid in uuids:  # told while nobody listens: it waits in the outbox
+            await asyncio.to_thread(host.tool, "vmadm", "stop", uuid, "-F")
+        await asyncio.sleep(1.5)  # two turns of the zone monitor
+        nsqd.start()
+        began = time.monotonic()
+        command = host.send("host.ping")
+        done = await before.result(command, 20)
+        assert "succeeded" == done["status"]
+        assert time.monotonic() - began < 5.0
+        for uuid in uuids:
+            await before.state(uuid, "stopped")
+        for topic in ("chunter.zone", "chunter.result"):
+            seen = [int(event["sequence"]) for event in before.heard if event["topic"] == topic]
+            fresh = list(dict.fromkeys(seen))
+            assert sorted(fresh) == fresh, "an event overtook another"
+            assert list(range(fresh[0], fresh[-1] + 1)) == fresh, "an event is missing"
+
+
+async def test_a_command_accepted_before_a_kill_is_run_after_it(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """Commands that waited in line when the agent was killed are run by the next one, in their order."""
+    host = new_host(zones=1)
+    host.latency(stop=0.7, start=0.7)
+    await host.start().ready()
+    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    commands = [
+        host.send(action, uuid) for action in ("machine.stop", "machine.start", "machine.stop", "machine.start")
+    ]
+    await ears.when(lambda: all("accepted" in ears.statuses(command) for command in commands))
+    host.kill()
+    await host.start().ready()
+    for command in commands:
+        assert "succeeded" == (await ears.result(command, 40))["status"]
+
+    ended = [e["data"]["command"] for e in ears.heard if e["data"].get("status") == "succeeded"]
+    assert commands == [command for command in dict.fromkeys(ended) if command in commands]
+    assert "running" == _state(host, uuid)
+
+
+async def test_sigterm_lets_work_end(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """SIGTERM lets what runs end and leaves no tool behind; what waited is run after a restart."""
+    host = new_host(zones=1)
+    host.latency(stop=2.0)
+    await host.start().ready()
+    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    running, waiting = host.send("machine.stop", uuid), host.send("machine.start", uuid)
+    await ears.when(lambda: "accepted" in ears.statuses(waiting))
+    began = time.monotonic()
+    assert 0 == await host.stop()
+
+    assert time.monotonic() - began < 60
+    assert "succeeded" == (await ears.result(running))["status"]
+    assert [] == _tools_of(host)
+    await host.start().ready()
+    assert "succeeded" == (await ears.result(waiting))["status"]
+
+
+def _tools_of(host: Host) -> list[int]:
+    """The platform tools of a host that run now."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and str(host.platform).encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
+async def test_a_second_agent_on_the_same_tree_is_refused(host: Host) -> None:
+    """The second start ends with 95 and names the process that holds the tree."""
+    second = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "chunter_nsq", "run", "--root", str(host.root),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await second.communicate()
+
+    assert 95 == second.returncode
+    assert str(host.pid) in output.decode()

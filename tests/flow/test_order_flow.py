@@ -1,0 +1,104 @@
+"""Order per machine, overlap between machines, and what operators do by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from worlds import Ears, Host, new_uuid, payload
+
+
+def _machines(host: Host) -> list[str]:
+    return sorted(one["uuid"] for one in json.loads(host.tool("vmadm", "lookup", "-j").stdout))
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+async def test_a_machine_made_by_hand_is_announced(ears: Ears, host: Host) -> None:
+    """An operator's own vmadm create is told as created within two seconds, the delete as well."""
+    uuid = new_uuid()
+    began = time.monotonic()
+    made = await asyncio.to_thread(host.tool, "vmadm", "create", stdin=json.dumps(payload(uuid=uuid)))
+    assert 0 == made.returncode, made.stderr
+    await ears.until(lambda event: event["type"] == "chunter.zone.created" and event["subject"] == uuid)
+    assert time.monotonic() - began < 2.0
+    await ears.state(uuid, "running")
+
+    began = time.monotonic()
+    await asyncio.to_thread(host.tool, "vmadm", "delete", uuid)
+    await ears.until(lambda event: event["type"] == "chunter.zone.deleted" and event["subject"] == uuid)
+    assert time.monotonic() - began < 3.0
+
+
+async def test_order_holds_per_machine_and_machines_overlap(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """Of 100 commands for one machine and 100 for ten others each machine's run in order, and machines side by side."""
+    host = await new_host(zones=11).start().ready()
+    one, *others = _machines(host)
+    sent: dict[str, list[str]] = {uuid: [] for uuid in (one, *others)}
+    for number in range(100):
+        for uuid in (one, others[number % len(others)]):
+            params = {"payload": {"alias": f"a{number}"}}
+            sent[uuid].append(await asyncio.to_thread(host.send, "machine.update", uuid, params=params))
+
+    def finals() -> list[dict[str, Any]]:
+        return [event["data"] for event in ears.heard if event["data"].get("status") == "succeeded"]
+
+    await ears.when(lambda: 200 <= len(finals()), 110)
+    ended = {data["command"]: data for data in finals()}
+    for uuid, commands in sent.items():
+        assert commands == [data["command"] for data in finals() if data["uuid"] == uuid]
+        for before, after in pairwise(commands):
+            assert _seconds(ended[before]["finished"]) <= _seconds(ended[after]["started"])
+    spans = [(_seconds(data["started"]), _seconds(data["finished"]), data["uuid"]) for data in ended.values()]
+    overlaps = sum(a[0] < b[1] and b[0] < a[1] for a in spans for b in spans if a[2] == one != b[2])
+    assert overlaps > 10
+
+
+async def test_a_command_that_waits_can_be_cancelled(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """command.cancel ends a queued command, which is never run; one that ended cannot be cancelled."""
+    host = new_host(zones=1)
+    host.latency(stop=1.5)
+    await host.start().ready()
+    (uuid,) = _machines(host)
+    first = host.send("machine.stop", uuid)
+    second = host.send("machine.start", uuid)
+    await ears.when(lambda: "accepted" in ears.statuses(second))
+    done = await ears.result(host.send("command.cancel", params={"command": second}))
+
+    assert {"command": second, "was": "queued"} == done["result"]
+    assert "cancelled" == (await ears.result(second))["status"]
+    assert "succeeded" == (await ears.result(first))["status"]
+    late = await ears.result(host.send("command.cancel", params={"command": first}))
+    assert "invalid_state" == late["error"]["code"]
+    status = await ears.result(host.send("command.status", params={"command": first}))
+    assert "succeeded" == status["result"]["status"]
+    assert [] == [argv for argv in host.invocations("vmadm") if "start" in argv]
+
+
+async def test_a_failing_tool_is_told_in_its_own_words(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """Vmadm's refusal arrives with its argument vector, exit status and text."""
+    host = await new_host().start().ready()
+    done = await ears.result(host.send("machine.create", params={"payload": payload(image_uuid=new_uuid())}))
+
+    assert "failed" == done["status"]
+    assert ["usr/sbin/vmadm", "create"] == done["error"]["details"]["argv"]
+    assert 1 == done["error"]["details"]["exit_status"]
+    assert "image_uuid" in done["error"]["message"]
+    assert [] == _machines(host)
+
+
+async def test_an_existing_machine_survives_a_create_with_its_uuid(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """A create with a uuid that is taken fails, and the machine that has it stays."""
+    host = await new_host(zones=1).start().ready()
+    (uuid,) = _machines(host)
+    done = await ears.result(host.send("machine.create", uuid, params={"payload": payload()}))
+
+    assert ("failed", "already_exists") == (done["status"], done["error"]["code"])
+    assert [uuid] == _machines(host)
