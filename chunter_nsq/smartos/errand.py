@@ -23,8 +23,8 @@ _STDERR_SHOWN_CHARACTERS = 4096
 class Order:
     """What is to run; ``shown`` is its argument vector with the secrets starred."""
 
-    argv: tuple[str, ...]
-    secrets: Collection[str]
+    argv: tuple[str, ...] = field(repr=False)
+    secrets: Collection[str] = field(repr=False)
     mutates: bool
     timeout_seconds: float | None
     shown: tuple[str, ...] = field(init=False)
@@ -117,16 +117,18 @@ class Errand:
         return {"argv": self.running.argv, "pid": self.running.pid, "command": self.running.command}
 
 
-def not_started(order: Order, path: str, fault: OSError) -> ToolFailed:
+def not_started(order: Order, path: str, fault: OSError | RuntimeError) -> ToolFailed:
     """Why a tool could not be started, and what to do about it."""
-    if fault.errno == errno.ENOENT:
+    number = fault.errno if isinstance(fault, OSError) and fault.errno else 0
+    why = os.strerror(number) if number else str(fault)
+    if number == errno.ENOENT:
         missing = not os.path.lexists(path)
         remedy = "it is not there: check platform_root" if missing else "its interpreter or what it links to is missing"
-    elif fault.errno in {errno.EACCES, errno.EPERM, errno.ENOEXEC}:
-        remedy = f"{fault.strerror}: it must be an executable file that this user may run"
-    elif fault.errno in {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}:
-        remedy = f"{fault.strerror}: the limits of this host or of the agent's service are too low"
+    elif number in {errno.EACCES, errno.EPERM, errno.ENOEXEC}:
+        remedy = f"{why}: it must be an executable file that this user may run"
+    elif number in {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}:
+        remedy = f"{why}: the limits of this host or of the agent's service are too low"
     else:
-        remedy = str(fault.strerror or fault)
-    details = {"argv": list(order.shown), "path": path, "errno": errno.errorcode.get(fault.errno or 0, "")}
+        remedy = why
+    details = {"argv": list(order.shown), "path": path, "errno": errno.errorcode.get(number, "")}
     return ToolFailed(f"{path} cannot be started: {remedy}", details)

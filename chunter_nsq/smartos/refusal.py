@@ -25,6 +25,7 @@ from chunter_nsq.smartos.invocation import Completed
 
 _STDERR_SHOWN_CHARACTERS = 4096
 _WORDS_SHOWN_CHARACTERS = 500
+_STDOUT_SHOWN_BYTES = 512
 _LINES_SHOWN = 3
 _USAGE_STATUS = 2
 _IMGADM_NOT_INSTALLED_STATUS = 3
@@ -94,7 +95,7 @@ def refusal(completed: Completed, attempted: str) -> Fault:
     details = evidence(completed)
     status = completed.exit_status
     tool = completed.tool
-    words = spoken(completed.stderr) or "it said nothing"
+    words = spoken(completed.stderr) or spoken(_start_of(completed.stdout)) or "it said nothing"
     died_of = _signal_of(status)
     if died_of:
         details["effect"] = "unknown"
@@ -117,7 +118,7 @@ def check(completed: Completed, attempted: str) -> Completed:
 
 def unreadable(completed: Completed, attempted: str, why: str) -> UnreadableOutput:
     """The fault for a success whose output makes no sense; what the tool did, it has done."""
-    details = evidence(completed) | {"reason": "output", "stdout": completed.stdout[:512].decode(errors="replace")}
+    details = evidence(completed) | {"reason": "output", "stdout": _start_of(completed.stdout)}
     return UnreadableOutput(f"cannot {attempted}: {completed.tool} ended well, but {why}", details)
 
 
@@ -131,6 +132,10 @@ def spoken(stderr: str) -> str:
     """The tool's words on one line: its first lines, since usage texts and stacks come after the message."""
     lines = [line.strip() for line in stderr.split("\n") if line.strip()]
     return "; ".join(lines[:_LINES_SHOWN])[:_WORDS_SHOWN_CHARACTERS]
+
+
+def _start_of(stdout: bytes) -> str:
+    return stdout[:_STDOUT_SHOWN_BYTES].decode(errors="replace")
 
 
 def _kind(tool: str, status: int, text: str) -> type[Fault]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import subprocess  # noqa: TID251  # the one gate
 import time
 from collections.abc import AsyncIterator, Callable, Collection
@@ -28,6 +29,7 @@ from typing import cast
 from chunter_nsq.errors import Fault, Interrupted, InvalidMessage, ToolFailed
 from chunter_nsq.smartos.errand import Errand, Order, not_started
 from chunter_nsq.smartos.exits import ExitWatch, best_exit_watch
+from chunter_nsq.smartos.group import signal_group
 from chunter_nsq.smartos.invocation import Completed, Running, Tally, ToolCounts
 from chunter_nsq.smartos.leftovers import Leftovers
 from chunter_nsq.smartos.lines import LINE_LIMIT_BYTES, Lines
@@ -66,6 +68,9 @@ class Runner:
         self._errands: dict[int, Errand] = {}
         self._tally = Tally()
         self._closed = False
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            # Inherited from whoever started the agent; every exit status would be lost, and taken for 0.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     async def run(
         self,
@@ -195,32 +200,33 @@ class Runner:
         return errand
 
     def _process(self, order: Order, stdin: bytes, take: Callable[[bytes], None]) -> Process:
-        child = self._spawn(order, subprocess.PIPE if stdin else subprocess.DEVNULL)
-        try:
-            return Process(child, _pipes(child), stdin, take, self._exit_watch)
-        except BaseException:  # no descriptor or thread left to watch it with: nobody would answer for it
-            child.kill()
-            child.communicate()
-            raise
-
-    def _spawn(self, order: Order, stdin: int) -> subprocess.Popen[bytes]:
         path = self._tool_path(order)
         try:
-            return subprocess.Popen(
-                [path, *(word.encode(errors="surrogateescape") for word in order.argv[1:])],
-                bufsize=0,
-                stdin=stdin,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd="/",
-                env=ENVIRONMENT,
-                start_new_session=True,
-            )
+            child = self._spawn(order, path, subprocess.PIPE if stdin else subprocess.DEVNULL)
         except ValueError as fault:
             message = f"{order.tool} was not started: a word of its command line cannot be given to a program: {fault}"
             raise InvalidMessage(message, {"argv": list(order.shown)}) from fault
         except OSError as fault:
             raise not_started(order, path, fault) from fault
+        try:
+            return Process(child, _pipes(child), stdin, take, self._exit_watch)
+        except (OSError, RuntimeError) as fault:  # neither descriptor nor thread left to watch it with
+            signal_group(child.pid, signal.SIGKILL)
+            child.__exit__(None, None, None)
+            raise not_started(order, path, fault) from fault
+
+    @staticmethod
+    def _spawn(order: Order, path: str, stdin: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [path, *(word.encode(errors="surrogateescape") for word in order.argv[1:])],
+            bufsize=0,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env=ENVIRONMENT,
+            start_new_session=True,
+        )
 
     def _tool_path(self, order: Order) -> str:
         relative = PurePosixPath(order.argv[0])

@@ -6,10 +6,11 @@ Newer ZFS lists exact numbers (``list -p``). An old one, zfs-fuse among them, re
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from chunter_nsq.errors import NotFound
+from chunter_nsq.errors import Fault, NotFound
 from chunter_nsq.smartos import zfs_argv
 from chunter_nsq.smartos.documents import whole_lines
 from chunter_nsq.smartos.fields import records
@@ -27,6 +28,8 @@ from chunter_nsq.smartos.zfs_rows import (
     parse_snapshot,
     snapshot_from,
 )
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Dataset", "Snapshot", "Zfs"]
 
@@ -98,8 +101,16 @@ class Zfs:
         return found
 
     async def snapshot(self, names: Sequence[str]) -> None:
-        """Make snapshots (``dataset@snapshot`` each) at one instant, all or none; raises AlreadyExists, NotFound."""
-        await self._change(zfs_argv.snapshot_argv(names), f"snapshot {', '.join(names)}")
+        """Make snapshots (``dataset@snapshot`` each) at one instant, all or none; raises AlreadyExists, NotFound.
+
+        A ZFS that makes one at a time makes them one after the other, and takes them back when one fails.
+        """
+        argv, attempted = zfs_argv.snapshot_argv(names), f"snapshot {', '.join(names)}"
+        completed = await self._runner.run(argv, timeout_seconds=self._timeout_seconds, mutates=True)
+        if completed.exit_status == _USAGE_STATUS and "too many arguments" in completed.stderr:
+            await self._snapshot_each(names)
+        else:
+            check(completed, attempted)
 
     async def destroy_snapshot(self, name: str) -> None:
         """Destroy one snapshot; raises NotFound, Busy when it is held, InvalidState when it has clones."""
@@ -124,6 +135,24 @@ class Zfs:
 
     async def _change(self, argv: tuple[str, ...], attempted: str) -> None:
         check(await self._runner.run(argv, timeout_seconds=self._timeout_seconds, mutates=True), attempted)
+
+    async def _snapshot_each(self, names: Sequence[str]) -> None:
+        log.warning("zfs.snapshots_one_by_one", extra={"names": list(names)})
+        made: list[str] = []
+        try:
+            for name in names:
+                await self._change(zfs_argv.snapshot_argv([name]), f"snapshot {name}")
+                made.append(name)
+        except BaseException:
+            for name in made:
+                await self._take_back(name)
+            raise
+
+    async def _take_back(self, name: str) -> None:
+        try:
+            await self.destroy_snapshot(name)
+        except Fault as fault:  # the first fault is the one to tell
+            log.warning("zfs.snapshot_left_behind", extra={"snapshot": name, "why": fault.message})
 
     async def _names(self, root: str, attempted: str) -> tuple[str, ...]:
         completed = check(await self._runner.run(zfs_argv.names_argv(root)), attempted)
