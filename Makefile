@@ -35,8 +35,10 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: setup ## the whole main job in a minute and a half, on real parts
 	@$(BIN)/python -m tools.demo
 
-up: setup ## the same world kept running, for playing (ctrl-C ends it)
-	@$(BIN)/python -m tools.world --prepare && exec $(BIN)/honcho start
+# Honcho says 130 after ctrl-C, which is how this is meant to end.
+up: setup ## the same world kept running, for playing (ctrl-C ends it; CHUNTER_UP_* moves its ports)
+	@$(BIN)/python -m tools.world --prepare
+	@$(BIN)/honcho --env "$${CHUNTER_UP_DIR:-.up}/env" start || [ $$? -eq 130 ]
 
 test: setup lint ## lint, types, and every test on real parts
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
