@@ -8,7 +8,7 @@ and both of its pipes are at their end; a pipe that somebody else still holds op
 is given up when it was silent for a while. A process that was told to end is over when its group is empty.
 
 Not promised: daemons that a tool left behind in its group are not ended when the tool ended by itself; a process
-that made a session of its own escapes; what a killed tool had done is not undone.
+that called setsid(2) escapes; what a killed tool had done is not undone.
 """
 
 from __future__ import annotations
@@ -124,8 +124,7 @@ class Process:
         """SIGTERM to the whole group, SIGKILL to what is left of it after the grace time. Returns at once."""
         if self.over or self.ending is not None:
             return
-        if self.exit_status is not None:  # it ended by itself; only its pipes are still held
-            self.ending = why if why is Ending.OUTPUT else None
+        if self.exit_status is not None and why is Ending.TIMEOUT:  # it ended in time; only its pipes are still held
             self._settle()
             return
         self.ending = why
@@ -133,6 +132,8 @@ class Process:
         if self._pipes.stdin is not None:
             self._close(self._pipes.stdin)
         self._group.terminate()
+        if self.exit_status is not None:
+            self._group.child_reaped()
 
     def kill(self) -> None:
         """SIGKILL to the whole group, at once."""

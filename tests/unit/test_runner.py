@@ -3,13 +3,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tool_scripts import has_children, python_tool, shell_tool
 
-from chunter_nsq.errors import InvalidMessage, ToolFailed
+from chunter_nsq.errors import InvalidMessage, ToolFailed, ToolTimeout
 from chunter_nsq.smartos.exits import watch_by_descriptor, watch_by_thread
 from chunter_nsq.smartos.process import STDERR_TAIL_BYTES
 from chunter_nsq.smartos.runner import Runner, ToolCounts, current_command
@@ -43,7 +45,7 @@ async def test_death_by_signal(runner: Runner, tmp_path: Path):
 
 
 async def test_surroundings(runner: Runner, tmp_path: Path):
-    """A tool sees a fixed environment and the root directory, leads a session of its own and inherits no descriptor."""
+    """A tool sees a fixed environment and the root directory, leads a group of its own and inherits no descriptor."""
     body = (
         "import os\n"
         "names = sorted(set(os.environ) - {'LC_CTYPE', 'PWD'})\n"
@@ -248,3 +250,47 @@ async def test_start_is_cheap(tmp_path: Path):
     ended = os.times()
 
     assert (ended.user + ended.system - started.user - started.system) / 50 < 0.01
+
+
+async def test_no_descriptors_left(tmp_path: Path):
+    """Without file descriptors a tool is not started, no process stays, and the remedy is named."""
+    argv = shell_tool(tmp_path, "zfs", "sleep 60")
+    runner = Runner(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    faults = []
+    fillers = [os.dup(0)]
+    while fillers[-1] < 100:
+        fillers.append(os.dup(0))
+
+    try:
+        for spare in range(1, 10):  # each of the start's own descriptors in turn is the one that is missing
+            resource.setrlimit(resource.RLIMIT_NOFILE, (100 + spare, limits[1]))
+            try:
+                await runner.run(argv, stdin=b"x", timeout_seconds=0.05)
+            except ToolFailed as fault:
+                faults.append(fault.message)
+            except ToolTimeout:
+                break
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for filler in fillers:
+            os.close(filler)
+
+    assert len(faults) > 3
+    assert all("Too many open files: the limits" in message for message in faults)
+    assert not has_children()
+
+
+def test_ignored_children(tmp_path: Path):
+    """An agent started with SIGCHLD ignored still learns how its tools end."""
+    shell_tool(tmp_path, "zfs", "exit 3")
+    agent = (
+        "import asyncio, signal, sys\nfrom pathlib import Path\n"
+        "from chunter_nsq.smartos.runner import Runner\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "print(asyncio.run(Runner(Path(sys.argv[1])).run(('usr/sbin/zfs',))).exit_status)"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", agent, str(tmp_path)], capture_output=True, text=True, check=True)
+
+    assert ended.stdout == "3\n"

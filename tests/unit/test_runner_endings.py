@@ -187,3 +187,16 @@ async def test_no_time_limit_after_the_end(runner: Runner, tmp_path: Path):
     completed = await runner.run(shell_tool(tmp_path, "zfs", "sleep 1 & echo x"), timeout_seconds=0.2)
 
     assert (0, b"x\n") == (completed.exit_status, completed.stdout)
+
+
+async def test_cancellation_after_the_end(runner: Runner, tmp_path: Path):
+    """A cancellation while a left child holds the pipes of a tool that has ended takes that child too."""
+    run = asyncio.create_task(runner.run(shell_tool(tmp_path, "zfs", "sleep 60 & echo x")))
+    await asyncio.sleep(0.15)
+    pid = only_pid(runner)
+
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+    assert not is_populated(pid)
