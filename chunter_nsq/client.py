@@ -11,10 +11,11 @@ received, started, finished, duplicate.
 
 Theory: commands go out by HTTP, so that one POST says whether nsqd has them. Answers are read from every nsqd that is
 known, on an ephemeral channel of this client's own, which is made before the command leaves: no answer is missed.
-What is sent again with the same id (a timeout leaves no other way to be sure) is not run again.
+A host never runs an id twice, but tells again what became of it: so whoever follows a command through a long silence
+has it sent again, and a result that was lost (a connection broke, nsqd was killed) is found all the same.
 
-Not promised: answers while no connection stands (the channel goes with the last one; ``command.status`` asks again);
-that a result comes once only; memory for events that nobody takes from ``events``.
+Not promised: that a result comes once only; events while no connection stands; bounds for what nobody takes out of
+``events``. The first channel of a topic gets what nsqd kept until then, and an ephemeral one does not give it back.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ __all__ = ["FINAL", "Client", "Key", "NoResult", "Unreachable"]
 log = logging.getLogger(__name__)
 
 READY_SECONDS = 10.0
+ASK_AGAIN_SECONDS = 6.0  # running work is heard of every 5 s
+LONGEST_SILENCE_SECONDS = 60.0
 _SUFFIXES = frozenset(
     {
         *("command", "result", "announce", "zone", "service", "zpool", "arc", "memory"),
@@ -150,10 +153,15 @@ class Client:
             "expires": expires.isoformat() if isinstance(expires, datetime) else expires,
         }
         document = {name: value for name, value in members.items() if value is not None}
-        body = json.dumps(document if key is None else _signed(document, key), allow_nan=False).encode("ascii")
-        self._trails.of(command_id)
+
+        async def publish() -> None:
+            signed = document if key is None else _signed(document, key)
+            body = json.dumps(signed, allow_nan=False).encode("ascii")
+            await self._nodes.publish(f"{self.prefix}.command", body)
+
+        self._trails.of(command_id).ask_again = publish
         await self.subscribe([reply_to or "result"])
-        await self._nodes.publish(f"{self.prefix}.command", body)
+        await publish()
         return command_id
 
     async def wait(self, command_id: str, timeout_seconds: float) -> Data:
@@ -184,10 +192,20 @@ class Client:
     async def answers(self, command_id: str) -> AsyncGenerator[Data, None]:
         """As ``follow``, but of all hosts that a command was for, and without an end of its own."""
         await self.subscribe(["result"])
-        queue = self._trails.of(command_id).join()
+        trail = self._trails.of(command_id)
+        queue = trail.join()
+        silence = ASK_AGAIN_SECONDS
         try:
             while True:
-                yield await queue.get()
+                try:
+                    data = await asyncio.wait_for(queue.get(), silence)
+                except TimeoutError:
+                    silence = min(2 * silence, LONGEST_SILENCE_SECONDS)
+                    with suppress(Unreachable):  # the next silence ends too
+                        await trail.ask_again()
+                else:
+                    silence = ASK_AGAIN_SECONDS
+                    yield data
         finally:
             self._trails.leave(command_id, queue)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 Data = dict[str, Any]
@@ -12,11 +12,12 @@ LIMIT = 10_000
 
 
 class Trail:
-    """The newest result of each kind and host, and queues of those who follow."""
+    """The newest result of each kind and host, queues of those who follow, and how to ask for the results again."""
 
     def __init__(self) -> None:
         self._newest: dict[tuple[str, str], Data] = {}
         self._followers: list[asyncio.Queue[Data]] = []
+        self.ask_again: Callable[[], Awaitable[None]] = _nobody_to_ask
 
     @property
     def is_followed(self) -> bool:
@@ -49,6 +50,10 @@ class Trail:
     def leave(self, queue: asyncio.Queue[Data]) -> None:
         """The queue gets nothing more."""
         self._followers = [each for each in self._followers if each is not queue]
+
+
+async def _nobody_to_ask() -> None:
+    """Somebody else sent the command."""
 
 
 class Trails:

@@ -16,18 +16,18 @@ def summary(data: Data) -> list[str]:
     """A final result: one line, and below it what it brought."""
     result = data.get("result")
     brought = outline(result, "  ") if isinstance(result, Mapping) else ()
-    return [f"{_head(data)}{_seconds(data)}{_duplicate(data)}", *brought]
+    return [f"{_head(data)}{_seconds(data)}", *brought]
 
 
 def failure(data: Data) -> list[str]:
     """A final result that is no success: why, and what the tool said."""
     error = data.get("error")
     error = error if isinstance(error, Mapping) else {}
-    lines = [f"{_head(data)}{_duplicate(data)}: {error.get('message') or 'no reason was given'}"]
+    lines = [f"{_head(data)}: {error.get('message') or 'no reason was given'}"]
     if error.get("code"):
         lines.append(f"  code  {plain(error['code'])}")
     details = error.get("details")
-    return [*lines, *_details(details)] if isinstance(details, Mapping) else lines
+    return [*lines, *_details(details, lines[0])] if isinstance(details, Mapping) else lines
 
 
 def line(data: Data) -> str:
@@ -48,6 +48,14 @@ def silence(action: str, host: str, seconds: float) -> str:
     whom = "no host at all" if host == "*" else f"no host of the name {host}"
     return (
         f"{action}: {whom} answered within {seconds:g} s. Is its agent running? chunter hosts lists those that answer."
+    )
+
+
+def other(data: Data, action: str) -> str:
+    """The id belongs to an earlier command, of which the host told again."""
+    return (
+        f"{action} was not run: {plain(data.get('host'))} had the id {plain(data.get('command'))} before, for "
+        f"{plain(data.get('action'))}, which is {plain(data.get('status'))}. Use a new --id, or none."
     )
 
 
@@ -89,15 +97,11 @@ def _seconds(data: Data) -> str:
     return f" in {seconds:.1f} s" if seconds >= 0 else ""
 
 
-def _duplicate(data: Data) -> str:
-    return " (told again: a command with this id came before)" if data.get("duplicate") else ""
-
-
-def _details(details: Data) -> Iterator[str]:
-    """The faults of a message one by one; else everything that is there."""
+def _details(details: Data, told: str) -> Iterator[str]:
+    """The faults of a message that were not told yet; else everything that is there."""
     faults = details.get("faults")
     if isinstance(faults, list) and all(isinstance(one, Mapping) for one in faults):
-        for one in faults:
-            yield f"  {plain(one.get('path'))}: {plain(one.get('message'))}"
+        lines = [f"{plain(one.get('path'))}: {plain(one.get('message'))}" for one in faults]
+        yield from (f"  {line}" for line in lines if line not in told)
         details = {name: one for name, one in details.items() if name != "faults"}
     yield from outline(details, "  ")

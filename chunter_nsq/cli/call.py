@@ -138,7 +138,9 @@ def _tell(order: Order, heard: Sequence[Data], timeout_seconds: float, *, is_jso
         click.echo(answer.silence(order.action, order.host, timeout_seconds), err=True)
         return Exit.TIMED_OUT
     for data in heard:
-        if not is_final(data):
+        if data.get("action") not in (order.action, None):
+            click.echo(answer.other(data, order.action), err=True)
+        elif not is_final(data):
             click.echo(answer.unfinished(data, timeout_seconds), err=True)
         elif order.host == _EVERYBODY:
             continue  # told when it came
@@ -147,4 +149,9 @@ def _tell(order: Order, heard: Sequence[Data], timeout_seconds: float, *, is_jso
         else:
             is_good = data.get("status") == "succeeded"
             click.echo("\n".join(answer.summary(data) if is_good else answer.failure(data)), err=not is_good)
-    return max(of_status(data.get("status")) for data in heard)
+    return max(_status(order, data) for data in heard)
+
+
+def _status(order: Order, data: Data) -> Exit:
+    """A result of another action under the same id is no success of this one."""
+    return of_status(data.get("status")) if data.get("action") in (order.action, None) else Exit.FAILED

@@ -9,6 +9,7 @@ from typing import Any
 
 WIDTH = 100
 _SCALAR = str | int | float | bool | None
+_FEW = 3  # as long may a list in a table be
 _MANY = 8  # a list of so many plain values stands on one line
 
 
@@ -58,9 +59,8 @@ def _deep(value: Any, indent: str) -> Iterator[str]:
         yield from outline(value, indent)
     elif isinstance(value, str):
         yield from (f"{indent}{_printable(line)}" for line in value.splitlines())
-    elif value and all(isinstance(one, Mapping) and _is_flat(one) for one in value):
-        columns = list(dict.fromkeys(name for row in value for name in row))
-        yield from (f"{indent}{line}" for line in table(value, columns, WIDTH - len(indent)))
+    elif value and all(isinstance(one, Mapping) and _is_flat(one) for one in value) and _is_tabular(value, indent):
+        yield from (f"{indent}{line}" for line in table(value, _columns(value), WIDTH - len(indent)))
     else:
         for one in value:
             lines = list(_deep(one, "")) if isinstance(one, Mapping) or _is_block(one) else [_argv(one)]
@@ -94,7 +94,22 @@ def _is_block(value: Any) -> bool:
 
 
 def _is_flat(row: Mapping[str, Any]) -> bool:
-    return bool(row) and all(isinstance(one, _SCALAR) and not _is_block(one) for one in row.values())
+    return bool(row) and all(_is_cell(one) and not _is_block(one) for one in row.values())
+
+
+def _is_cell(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) <= _FEW and all(isinstance(one, _SCALAR) for one in value)
+    return isinstance(value, _SCALAR)
+
+
+def _is_tabular(rows: Sequence[Mapping[str, Any]], indent: str) -> bool:
+    """A single row is a table only when all of it fits."""
+    return len(rows) > 1 or not table(rows, _columns(rows), WIDTH - len(indent))[-1].startswith("(")
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _printable(text: str) -> str:

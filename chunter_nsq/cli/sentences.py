@@ -93,11 +93,10 @@ def _backup(data: Data, _names: Names) -> str:
 
 
 def _result(data: Data, names: Names) -> str:
-    about = f" {names.short(data['uuid'])}" if data.get("uuid") else ""
     status = plain(data.get("status"))
     if status == "progress":
         status = step(_part(data, "progress"))
-    told = plain(data.get("action")) + about + f" {status} on {names.short(data.get('host'))}"
+    told = f"{plain(data.get('action'))} {status} on {names.short(data.get('host'))}"
     return f"{told}{_message(_part(data, 'error'))}"
 
 
