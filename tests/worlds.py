@@ -13,15 +13,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from jsonschema import Draft202012Validator
 from nsq_servers import Nsqd, free_port
 
 from chunter_nsq.bus.address import Address
 from chunter_nsq.bus.consumer import Consumer, Delivery
 from chunter_nsq.bus.settings import Connection
+from chunter_nsq.messages.catalogue import KINDS, envelope
 from chunter_nsq.smartos import simulator
 
 BASE_IMAGE = "e44ed3e0-910b-11ed-a5d4-00151714048c"
 FINAL = frozenset({"succeeded", "failed", "rejected", "expired", "cancelled", "interrupted"})
+SHAPES = {kind.type: Draft202012Validator(envelope(kind)) for kind in KINDS}
+TOPICS = tuple(f"chunter.{topic}" for topic in dict.fromkeys(kind.topic for kind in KINDS))
 Event = dict[str, Any]
 
 
@@ -160,11 +164,11 @@ class Ears:
 
     def __init__(self, nsqd: Nsqd, *topics: str) -> None:
         self.heard: list[Event] = []
+        self.misshapen: list[str] = []
         self._news = asyncio.Condition()
         connection = Connection(nsqd=(Address.parse(nsqd.tcp_address),), hostname="ears")
         self._consumers = [
-            Consumer(connection, topic, f"ears{os.urandom(4).hex()}", self._hear)
-            for topic in topics or ("chunter.result", "chunter.zone", "chunter.snapshot", "chunter.deadletter")
+            Consumer(connection, topic, f"ears{os.urandom(4).hex()}", self._hear) for topic in (topics or TOPICS)
         ]
 
     async def __aenter__(self) -> Self:
@@ -177,10 +181,16 @@ class Ears:
     async def __aexit__(self, *_: object) -> None:
         for consumer in self._consumers:
             await consumer.close()
+        assert self.misshapen == [], self.misshapen[:3]
 
     async def _hear(self, delivery: Delivery) -> None:
+        event = json.loads(delivery.body)
+        try:
+            SHAPES[event["type"]].validate(event)
+        except Exception as fault:  # noqa: BLE001 - told by __aexit__, where the test can fail
+            self.misshapen.append(f"{fault}: {json.dumps(event)[:500]}")
         async with self._news:
-            self.heard.append({**json.loads(delivery.body), "topic": delivery.topic})
+            self.heard.append({**event, "topic": delivery.topic})
             self._news.notify_all()
 
     async def until(self, wanted: Callable[[Event], bool], timeout_seconds: float = 20.0) -> Event:

@@ -264,7 +264,9 @@ def _flat(messages: Any, path: str, known: Mapping[str, Any]) -> Iterator[dict[s
         if text == "Unknown field.":
             members = [one.data_key or name for name, one in known.items()]
             near = difflib.get_close_matches(member, members, n=1)
-            text = f"unknown member; did you mean {near[0]}?" if near else f"unknown member; known: {', '.join(members)}"
+            text = (
+                f"unknown member; did you mean {near[0]}?" if near else f"unknown member; known: {', '.join(members)}"
+            )
         elif text == "Missing data for required field.":
             text = "is required"
         elif text == "Field may not be null.":

@@ -1,0 +1,166 @@
+"""Every type of event with its topic and the shape of its data; documents and tests are made from this table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chunter_nsq.messages.shapes import (
+    ANY_OBJECT,
+    COUNT,
+    FLAG,
+    NUMBER,
+    TEXT,
+    TIME,
+    WHOLE,
+    Shape,
+    howl,
+    many,
+    mapping,
+    maybe,
+    one_of,
+    opened,
+    record,
+)
+
+ZONE_STATES = (
+    "booting", "running", "shutting_down", "stopped", "unknown", "installing_dataset", "creating", "provisioning",
+    "failed", "stored", "deleted",
+)  # fmt: skip
+STATUSES = (
+    "accepted", "progress", "succeeded", "failed", "rejected", "expired", "cancelled", "interrupted",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of event: the topic without its prefix, what it says, and the shape of ``data``."""
+
+    type: str
+    topic: str
+    says: str
+    data: Shape
+
+
+_ERROR = record(code=TEXT, message=TEXT, details=ANY_OBJECT)
+_PROGRESS = record(phase=TEXT, done=NUMBER, total=maybe(NUMBER), rate=maybe(NUMBER), eta_seconds=maybe(NUMBER))
+_RESULT = record(
+    command=TEXT,
+    action=TEXT,
+    uuid=maybe(TEXT),
+    host=TEXT,
+    status=one_of(*STATUSES),
+    result=maybe(ANY_OBJECT),
+    error=maybe(_ERROR),
+    progress=maybe(_PROGRESS),
+    received=TIME,
+    started=maybe(TIME),
+    finished=maybe(TIME),
+    duplicate=FLAG,
+)
+_ANNOUNCE = record(
+    host=TEXT,
+    alias=TEXT,
+    ip=maybe(TEXT),
+    port=maybe(WHOLE),
+    version=TEXT,
+    schema=WHOLE,
+    simulated=FLAG,
+    command_topic=TEXT,
+    channel=TEXT,
+    capabilities=many(one_of("zone", "kvm", "bhyve", "lx")),
+    actions=many(TEXT),
+    networks=many(TEXT),
+    etherstubs=many(TEXT),
+    sysinfo=ANY_OBJECT,
+    resources=mapping(WHOLE),
+    started=TIME,
+    interval=NUMBER,
+)
+_HEARTBEAT = record(
+    running=many(record(command=TEXT, action=TEXT, uuid=maybe(TEXT), started=TIME)),
+    queued=COUNT,
+    outbox=COUNT,
+    outbox_bytes=COUNT,
+    dropped=COUNT,
+    tools=many(record(argv=many(TEXT), command=maybe(TEXT))),
+    lag_seconds=NUMBER,
+)
+_MEMORY = record(**{"total-memory": COUNT, "provisioned-memory": COUNT, "reserved-memory": COUNT, "free-memory": WHOLE})
+_DEAD_LETTER = record(
+    reason=TEXT,
+    topic=TEXT,
+    nsqd=TEXT,
+    message_id=TEXT,
+    encoding=one_of("utf-8", "base64"),
+    body=TEXT,
+    bytes=COUNT,
+    truncated=FLAG,
+    sha256=TEXT,
+)
+
+
+def _snapshot(action: str, **more: Shape) -> Kind:
+    data = record(action=one_of(action), uuid=TEXT, **more)
+    says = {
+        "completed": "a snapshot was made",
+        "deleted": "a snapshot is gone",
+        "rollback": "a machine went back to a snapshot; newer snapshots are gone",
+        "error": "a snapshot could not be made",
+    }[action]
+    return Kind(f"chunter.snapshot.{action}", "snapshot", says, howl("snapshot", data))
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("chunter.result", "result", "what becomes of a command", _RESULT),
+    Kind(
+        "chunter.zone.state",
+        "zone",
+        "a zone changed its state",
+        howl("state", one_of(*ZONE_STATES), previous=maybe(TEXT), zone_state=maybe(TEXT)),
+    ),
+    Kind("chunter.zone.created", "zone", "a zone is there that was not", howl("create")),
+    Kind("chunter.zone.deleted", "zone", "a zone is gone", howl("delete")),
+    Kind("chunter.memory.update", "memory", "the memory accounting of the host, in MiB", howl("memory", _MEMORY)),
+    _snapshot("completed", data=record(comment=maybe(TEXT), timestamp=TIME, state=one_of("completed"))),
+    _snapshot("deleted"),
+    _snapshot("rollback"),
+    _snapshot("error", message=TEXT),
+    Kind("chunter.host.announce", "announce", "this host is here, and what it is", howl("announce", _ANNOUNCE)),
+    Kind("chunter.host.heartbeat", "announce", "this host lives", howl("heartbeat", _HEARTBEAT)),
+    Kind("chunter.host.leaving", "announce", "the agent ends in order", howl("leaving", record(host=TEXT, alias=TEXT))),
+    Kind(
+        "chunter.host.dropped",
+        "announce",
+        "statistics that were dropped for space before they were sent",
+        howl("dropped", record({"from": COUNT, "to": COUNT}, topic=TEXT, count=COUNT, reason=TEXT)),
+    ),
+    Kind(
+        "chunter.host.warning",
+        "announce",
+        "something of the agent fails, or works again",
+        howl("warning", opened(record(source=TEXT, state=TEXT))),
+    ),
+    Kind("chunter.deadletter", "deadletter", "a message that is no JSON object", howl("deadletter", _DEAD_LETTER)),
+)
+
+
+def envelope(kind: Kind) -> Shape:
+    """The CloudEvents envelope around the data of a kind."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": kind.type,
+        "description": kind.says,
+        **record(
+            optional={"traceparent": TEXT},
+            specversion=one_of("1.0"),
+            id=TEXT,
+            source=TEXT,
+            type=one_of(kind.type),
+            subject=TEXT,
+            time=TIME,
+            datacontenttype=one_of("application/json"),
+            sequence={"type": "string", "pattern": "^[0-9]+$"},
+            epoch=TEXT,
+            data=kind.data,
+        ),
+    }
