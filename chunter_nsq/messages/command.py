@@ -102,7 +102,9 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class _Envelope:
+class Envelope:
+    """The members of a command beside its parameters."""
+
     action: Annotated[str, Text(form="the name of an action", size_limit=128)]
     id: Annotated[str | None, Id()] = None
     uuid: Annotated[str | None, Uuid()] = None
@@ -158,7 +160,7 @@ def restore(document: dict[str, Any], record: Any, actions: Mapping[str, Action]
     """The command of a journalled message; None when this version cannot read it any more."""
     action = actions.get(record.action)
     try:
-        envelope = schema_of(_Envelope).load({k: v for k, v in document.items() if k != "params"})
+        envelope = schema_of(Envelope).load({k: v for k, v in document.items() if k != "params"})
         params = None if action is None else load(action.form, document.get("params", {}))
     except ValidationError:
         return None
@@ -174,9 +176,9 @@ def _checked(document: dict[str, Any], origin: Origin, actions: Mapping[str, Act
     faults: list[dict[str, str]] = []
     envelope: dict[str, Any] = {}
     try:
-        envelope = schema_of(_Envelope).load({k: v for k, v in document.items() if k != "params"})
+        envelope = schema_of(Envelope).load({k: v for k, v in document.items() if k != "params"})
     except ValidationError as fault:
-        faults.extend(_flat(fault.messages, "$", schema_of(_Envelope).fields))
+        faults.extend(_flat(fault.messages, "$", schema_of(Envelope).fields))
         envelope = fault.valid_data if isinstance(fault.valid_data, dict) else {}
     name = document.get("action")
     action = actions.get(name) if isinstance(name, str) else None

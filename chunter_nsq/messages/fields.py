@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
+from chunter_nsq.messages.shapes import ANY_OBJECT, FLAG, TEXT, TIME, WHOLE, Shape, many
 from chunter_nsq.smartos import names
 
 TOPIC_SIZE_LIMIT = 64
@@ -18,6 +19,11 @@ _TOPIC = re.compile(r"[.a-zA-Z0-9_-]+(#ephemeral)?")
 
 class Flag(fields.Field[bool]):
     """``true`` or ``false``; neither ``1`` nor ``"yes"``."""
+
+    @property
+    def shape(self) -> Shape:
+        """Its JSON Schema."""
+        return FLAG
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         del attr, data, kwargs
@@ -33,6 +39,11 @@ class Whole(fields.Field[int]):
         super().__init__(**kwargs)
         self.least = least
         self.most = most
+
+    @property
+    def shape(self) -> Shape:
+        """Its JSON Schema."""
+        return {**WHOLE, "minimum": self.least, "maximum": self.most}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:
         del attr, data, kwargs
@@ -59,6 +70,11 @@ class Text(fields.Field[str]):
         self.form = form
         self.size_limit = size_limit
 
+    @property
+    def shape(self) -> Shape:
+        """Its JSON Schema."""
+        return {**TEXT, "minLength": 1, "maxLength": self.size_limit, "description": self.form}
+
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:
         del attr, data, kwargs
         if not isinstance(value, str) or len(value) > self.size_limit or not self.accepts(value):
@@ -73,6 +89,11 @@ class Texts(fields.Field[tuple[str, ...]]):
         super().__init__(**kwargs)
         self.item = item
         self.most = most
+
+    @property
+    def shape(self) -> Shape:
+        """Its JSON Schema."""
+        return {**many(self.item.shape), "minItems": 1, "maxItems": self.most}
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -94,6 +115,11 @@ class Texts(fields.Field[tuple[str, ...]]):
 class Document(fields.Field[Mapping[str, Any]]):
     """A JSON object that a platform tool validates, handed on whole."""
 
+    @property
+    def shape(self) -> Shape:
+        """Its JSON Schema."""
+        return {**ANY_OBJECT, "minProperties": 1}
+
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
     ) -> Mapping[str, Any]:
@@ -105,6 +131,11 @@ class Document(fields.Field[Mapping[str, Any]]):
 
 class Instant(fields.Field[datetime]):
     """An RFC 3339 time with its zone, such as ``2026-11-22T10:00:00Z``."""
+
+    @property
+    def shape(self) -> Shape:
+        """Its JSON Schema."""
+        return TIME
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
         del attr, data, kwargs
@@ -119,6 +150,11 @@ class Instant(fields.Field[datetime]):
 
 class Hosts(fields.Field[tuple[str, ...]]):
     """A host id, an alias, ``"*"``, or a list of those."""
+
+    @property
+    def shape(self) -> Shape:
+        """Its JSON Schema."""
+        return {"oneOf": [TEXT, {**many(TEXT), "minItems": 1}]}
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -142,7 +178,9 @@ def is_topic(text: str) -> bool:
 
 def Id(**kwargs: Any) -> Text:  # noqa: N802 - reads as the field that it makes
     """A command id."""
-    return Text(accepts=is_id, form="1 to 128 printable ASCII characters without blanks", **kwargs)
+    return Text(
+        accepts=is_id, form="1 to 128 printable ASCII characters without blanks", size_limit=ID_SIZE_LIMIT, **kwargs
+    )
 
 
 def Uuid(**kwargs: Any) -> Text:  # noqa: N802 - reads as the field that it makes
