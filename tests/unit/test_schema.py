@@ -8,7 +8,6 @@ from jsonschema import Draft202012Validator
 
 import handlers
 from chunter_nsq.actions import Subject
-from chunter_nsq.errors import Fault
 from chunter_nsq.messages.command import Addressee, Origin, Refused, read
 from chunter_nsq.messages.schema import asyncapi, command_shape, json_schemas
 
@@ -44,8 +43,7 @@ def test_schema_and_door_agree() -> None:
                 taken = read(
                     Origin("chunter.command.host", "n", "i", 1, json.dumps(candidate).encode()), actions, addressee
                 )
-            except Refused as refused:
-                assert isinstance(refused.fault, Fault)
+            except Refused:
                 taken = None
             assert validator.is_valid(candidate) == (taken is not None), (name, candidate)
         assert ("uuid" in validator.schema["required"]) == (action.subject is Subject.REQUIRED)
