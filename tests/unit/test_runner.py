@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tool_scripts import has_children, python_tool, shell_tool
+from tool_scripts import group_leader, has_children, python_tool, shell_tool
 
 from chunter_nsq.errors import InvalidMessage, ToolFailed, ToolTimeout
 from chunter_nsq.smartos.exits import watch_by_descriptor, watch_by_thread
+from chunter_nsq.smartos.group import is_populated
 from chunter_nsq.smartos.process import STDERR_TAIL_BYTES
 from chunter_nsq.smartos.runner import Runner, ToolCounts, current_command
 
@@ -294,3 +295,29 @@ def test_ignored_children(tmp_path: Path):
     ended = subprocess.run([sys.executable, "-c", agent, str(tmp_path)], capture_output=True, text=True, check=True)
 
     assert ended.stdout == "3\n"
+
+
+async def test_exit_that_cannot_be_watched(tmp_path: Path):
+    """A tool whose exit cannot be watched is killed with its children and reaped."""
+    pids = []
+
+    def no_thread(pid: int, _ended) -> None:
+        pids.append(pid)
+        raise RuntimeError("can't start new thread")
+
+    with pytest.raises(ToolFailed, match="zfs cannot be started: can't start new thread"):
+        await Runner(tmp_path, exit_watch=no_thread).run(shell_tool(tmp_path, "zfs", "sleep 60 & sleep 60"), stdin=b"x")
+
+    assert not is_populated(pids[0])
+    assert not has_children()
+
+
+def test_population_of_a_group(tmp_path: Path):
+    """A group has members as long as one lives; where the dead cannot be told from the living, they count."""
+    dead = group_leader("true")
+    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+
+    assert is_populated(os.getpgrp())
+    assert [False, True] == [is_populated(dead.pid), is_populated(dead.pid, proc=tmp_path)]
+    dead.wait()
+    assert not is_populated(dead.pid, proc=tmp_path)
