@@ -57,7 +57,10 @@ def load(form: type[_P], document: Mapping[str, Any]) -> _P:
     Raises:
         marshmallow.ValidationError: with the faults of every member.
     """
-    return form(**schema_of(form).load(document))
+    schema = schema_of(form)
+    if not document and not any(field.required for field in schema.fields.values()):
+        return form()  # what the schema would give, at a tenth of its time
+    return form(**schema.load(document))
 
 
 def _is_boot_order(text: str) -> bool:
