@@ -12,7 +12,7 @@ from chunter_nsq.cli.doors import Doors, nsq_options, speak
 from chunter_nsq.cli.exits import Exit, Failure
 from chunter_nsq.cli.outline import table
 
-_COLUMNS = ("alias", "host", "ip", "version", "can", "simulated")
+_COLUMNS = ("alias", "host", "ip", "version", "sim", "can")
 
 
 @click.command()
@@ -37,13 +37,13 @@ def hosts(*, doors: Doors, seconds: float, as_json: bool) -> None:
 def listing(found: list[dict[str, Any]]) -> list[str]:
     """A table; whether hosts are simulated is shown when one is."""
     is_any_simulated = any(each.get("simulated") for each in found)
-    return table([_row(each) for each in found], _COLUMNS if is_any_simulated else _COLUMNS[:-1])
+    return table([_row(each) for each in found], [one for one in _COLUMNS if one != "sim" or is_any_simulated])
 
 
 def _row(told: Mapping[str, Any]) -> dict[str, Any]:
     capabilities = told.get("capabilities")
     can = ",".join(map(str, capabilities)) if isinstance(capabilities, list) else None
-    return {**told, "can": can, "simulated": bool(told.get("simulated"))}
+    return {**told, "can": can, "sim": bool(told.get("simulated"))}
 
 
 async def _ask(doors: Doors, seconds: float) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ def plain(value: Any) -> str:
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int = WIDTH) -> list[str]:
     """Lines: a head in capitals, then the rows; columns that do not fit are left out and named below."""
-    cells = {name: [name.upper(), *(plain(row.get(name)) for row in rows)] for name in columns}
+    cells = {name: [plain(name.upper()), *(plain(row.get(name)) for row in rows)] for name in columns}
     shown: list[str] = []
     used = 0
     for name in columns:
@@ -45,12 +45,12 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int 
 
 def outline(value: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """Lines of ``name  value``, nested ones indented."""
-    broad = max((len(name) for name, one in value.items() if _is_short(name, one)), default=0)
+    broad = max((len(plain(name)) for name, one in value.items() if _is_short(name, one)), default=0)
     for name, one in value.items():
         if _is_short(name, one):
-            yield f"{indent}{name:<{broad}}  {_short(name, one)}".rstrip()
+            yield f"{indent}{plain(name):<{broad}}  {_short(name, one)}".rstrip()
         else:
-            yield f"{indent}{name}"
+            yield f"{indent}{plain(name)}"
             yield from _deep(one, f"{indent}  ")
 
 

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from chunter_nsq import __version__
+from chunter_nsq.cli.main import COMMANDS, chunter
+
+HEAVY = ("nsq", "tornado", "rich", "boto3", "sentry_sdk", "marshmallow")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_where_the_table_says(name):
+    """Every name leads to a command of that name with help."""
+    command = getattr(importlib.import_module(f"chunter_nsq.cli.{name}"), name)
+    assert isinstance(command, click.Command)
+    assert name == command.name
+    assert command.help
+
+
+@pytest.mark.parametrize("name", ["run", "status", "hosts", "call", "tail", "version"])
+def test_the_overview_says_what_the_command_says_of_itself(name):
+    """The first sentence of a command's help begins like its line in the overview."""
+    command = getattr(importlib.import_module(f"chunter_nsq.cli.{name}"), name)
+    begin = COMMANDS[name].removesuffix(".").split()[0]
+    assert command.help is not None
+    assert begin == command.help.split()[0]
+
+
+def test_help_lists_the_commands_and_shows_examples():
+    """Both forms, and no argument at all, teach."""
+    shown = CliRunner().invoke(chunter, ["-h"])
+    assert 0 == shown.exit_code
+    assert all(name in shown.output for name in COMMANDS)
+    assert "chunter call --host" in shown.output
+    assert max(map(len, shown.output.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", ["call", "tail", "hosts", "status", "run"])
+def test_each_command_explains_itself(name):
+    """Help for everything that may be typed."""
+    shown = CliRunner().invoke(chunter, [name, "--help"])
+    assert 0 == shown.exit_code
+    assert "--" in shown.output
+
+
+def test_an_unknown_command_is_wrong_usage():
+    """Status 2."""
+    shown = CliRunner().invoke(chunter, ["cal"])
+    assert 2 == shown.exit_code
+    assert "cal" in shown.output
+
+
+def test_version_in_words_and_in_json():
+    """The version of the package."""
+    assert f"chunter {__version__}\n" == CliRunner().invoke(chunter, ["version"]).output
+    assert f'"version": "{__version__}"' in CliRunner().invoke(chunter, ["version", "--json"]).output
+
+
+def test_version_imports_nothing_heavy(tmp_path):
+    """A command loads its own modules only."""
+    import subprocess  # noqa: PLC0415 - a fresh interpreter shows what is loaded
+
+    code = "import sys, chunter_nsq.__main__, chunter_nsq.cli.version; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert set() == set(HEAVY) & set(shown.stdout.split())
