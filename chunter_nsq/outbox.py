@@ -10,7 +10,8 @@ queued to the topic's sender on the loop. A sender takes what there is, publishe
 mark is sent again with the same ids. A sender that falls behind reads on from the file, so memory stays bounded.
 
 Space: above `limit_bytes` the oldest sent events go first, then the oldest unsent statistics, and a
-chunter.host.dropped event tells the range. Events of essential topics and results are never dropped unsent.
+chunter.host.dropped event tells the range; when such an event is dropped itself, the next one tells its range too.
+Events of essential topics and results are never dropped unsent.
 
 Not promised: that an event arrives once. nsqd's OK can be lost, and nsqd can lose what it said OK to: sequences
 show a gap, and `replay` fills it. Nor that what is dropped for space never arrives: what memory holds is sent still.
@@ -26,6 +27,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chunter_nsq.database import Database
+from chunter_nsq.drops import TYPE as DROPPED
 from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, Note, encode
 from chunter_nsq.sender import Publish, Row, Sender
 from chunter_nsq.shelf import PLACES_PER_TOPIC, Shelf, Topic
@@ -174,9 +176,8 @@ class Outbox:
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
         """Write marks and counters, and make room."""
-        for dropped in self._shelf.settle(connection, self.limit_bytes):
-            data = {"event": "dropped", "data": dropped}
-            self.write(connection, [Event("announce", "chunter.host.dropped", self._host, data)])
+        drops = self._shelf.settle(connection, self.limit_bytes)
+        self.write(connection, [Event("announce", DROPPED, self._host, data) for data in drops.data()])
         self._shelf.write_counters(connection)
 
     def committed(self) -> Callable[[], None] | None:

@@ -9,18 +9,26 @@ reader that makes up a topic for its answers would leave one behind.
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 import threading
 from dataclasses import dataclass
-from typing import Any
 
+from chunter_nsq.drops import TYPE as DROPPED
+from chunter_nsq.drops import Drops
 from chunter_nsq.sender import Row
 
 PLACES_PER_TOPIC = 2**40
 _CHUNK_ROWS = 500
 _ROW_BYTES = 32  # what SQLite adds to a body, roughly
 _EPHEMERAL = "#ephemeral"
+# The first events of a topic; of those that tell what was dropped the body as well.
+_CHUNK = (
+    "SELECT place, written, length(body), CASE WHEN instr(substr(body, 1, 512), ?) THEN body END"
+    " FROM events WHERE place > ? AND place <= ? ORDER BY place LIMIT ?"
+)
+_TELLS_DROPS = f'"type":"{DROPPED}"'.encode()
 
 
 @dataclass(slots=True)
@@ -103,22 +111,17 @@ class Shelf:
         topic = self._topics.get(name)
         return topic.sent if topic else 0
 
-    def settle(self, connection: sqlite3.Connection, limit_bytes: int) -> list[dict[str, Any]]:
-        """Write the marks; above the limit make room. What was dropped unsent, a range each."""
+    def settle(self, connection: sqlite3.Connection, limit_bytes: int) -> Drops:
+        """Write the marks; above the limit make room. What was dropped unsent."""
         self._write_marks(connection)
-        if self.stored_bytes <= limit_bytes:
-            return []
-        target = limit_bytes * 9 // 10
-        while self.stored_bytes > target and self._drop_oldest(connection, target, only_sent=True):
-            pass
-        ranges: dict[str, dict[str, Any]] = {}
-        while self.stored_bytes > target and (gone := self._drop_oldest(connection, target, only_sent=False)):
-            name, first, last, count = gone
-            told = ranges.setdefault(name, {"topic": name, "from": first, "count": 0, "reason": "outbox_limit"})
-            told["to"] = last
-            told["count"] += count
-            self.dropped += count
-        return list(ranges.values())
+        drops = Drops()
+        if self.stored_bytes > limit_bytes:
+            target = limit_bytes * 9 // 10
+            while self.stored_bytes > target and self._drop_oldest(connection, target, None):
+                pass
+            while self.stored_bytes > target and self._drop_oldest(connection, target, drops):
+                pass
+        return drops
 
     def _write_marks(self, connection: sqlite3.Connection) -> None:
         with self._lock:
@@ -180,21 +183,21 @@ class Shelf:
             del self._topics[topic.name]
             self._forgotten.append(topic)
 
-    def _drop_oldest(
-        self, connection: sqlite3.Connection, target_bytes: int, *, only_sent: bool
-    ) -> tuple[str, int, int, int] | None:
-        """Drop a chunk from the topic whose oldest event is the oldest of all that may go."""
+    def _drop_oldest(self, connection: sqlite3.Connection, target_bytes: int, drops: Drops | None) -> bool:
+        """Drop a chunk from the topic whose oldest event is the oldest of all that may go.
+
+        With ``drops`` unsent statistics may go and are noted there, else only what was sent. Whether there was any.
+        """
         candidates: list[tuple[float, int, Topic, int]] = []
         for topic in self._topics.values():
-            last = topic.sent if only_sent else (0 if topic.is_essential else topic.next - 1)
+            last = topic.sent if drops is None else (0 if topic.is_essential else topic.next - 1)
             written = _oldest(connection, topic, last)
             if written is not None:
                 candidates.append((written, topic.number, topic, last))
         if not candidates:
-            return None
+            return False
         _, _, topic, last = min(candidates)
-        gone = self._drop(connection, topic, last, target_bytes=target_bytes)
-        return (topic.name, *gone) if gone else None
+        return self._drop(connection, topic, last, target_bytes=target_bytes, drops=drops)
 
     def _drop(
         self,
@@ -204,22 +207,27 @@ class Shelf:
         *,
         before: float = math.inf,
         target_bytes: int = 0,
-    ) -> tuple[int, int, int] | None:
-        """Drop the first events up to ``last``, until one is not older or enough is free: first, last and count."""
+        drops: Drops | None = None,
+    ) -> bool:
+        """Drop the first events up to ``last``, until one is not older or enough is free; whether there was any."""
         base = topic.number * PLACES_PER_TOPIC
         places = []
-        for place, written, size in connection.execute(
-            "SELECT place, written, length(body) FROM events WHERE place > ? AND place <= ? ORDER BY place LIMIT ?",
-            (base, base + last, _CHUNK_ROWS),
+        for place, written, size, told in connection.execute(
+            _CHUNK, (_TELLS_DROPS, base, base + last, _CHUNK_ROWS)
         ).fetchall():
             if written >= before or self.stored_bytes <= target_bytes:
                 break
             places.append(place)
             self.stored_bytes -= size + _ROW_BYTES
+            if drops is not None and told is not None:
+                drops.add_told(json.loads(told)["data"])
         if not places:
-            return None
+            return False
         connection.execute("DELETE FROM events WHERE place >= ? AND place <= ?", (places[0], places[-1]))
-        return places[0] - base, places[-1] - base, len(places)
+        if drops is not None:
+            drops.add(topic.name, places[0] - base, places[-1] - base)
+            self.dropped += len(places)
+        return True
 
 
 def _oldest(connection: sqlite3.Connection, topic: Topic, last: int) -> float | None:

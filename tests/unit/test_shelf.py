@@ -42,7 +42,7 @@ def write(shelf, connection, name, count=1, *, size=100, now=1.0, essential=Fals
 
 def commit(shelf, connection, limit=10**9):
     """End a group as the outbox does; what was dropped unsent."""
-    dropped = shelf.settle(connection, limit)
+    dropped = [data["data"] for data in shelf.settle(connection, limit).data()]
     shelf.write_counters(connection)
     shelf.committed()
     return dropped
