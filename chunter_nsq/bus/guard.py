@@ -26,6 +26,7 @@ from chunter_nsq.bus.settings import Connection
 log = logging.getLogger(__name__)
 
 _HARMLESS = ("E_FIN_FAILED", "E_REQ_FAILED", "E_TOUCH_FAILED")
+_TIMEOUT_REFUSED = "msg timeout"
 _PASSING = "E_SUB_FAILED"  # an nsqd that is about to end
 FORGET_SECONDS = 300.0  # as long as nsqlookupd itself; an nsqd that restarts is unknown to it for a while
 
@@ -49,6 +50,7 @@ class Guard:
         self.any_ready = asyncio.Event()
         self._discovery: Discovery | None = None
         self._named_at: dict[Address, float] = {}
+        self._message_timeout_seconds = connection.message_timeout_seconds
         logging.getLogger("tornado.general").addFilter(_untold)
 
     def _run(self) -> None:
@@ -109,7 +111,7 @@ class Guard:
                 self.keepers[address] = Keeper(address, self.connection, self._make_link, self.purpose)
 
     def _make_link(self, address: Address) -> Link:
-        link = Link(address, self.connection)
+        link = Link(address, self.connection, self._message_timeout_seconds)
         link.on(event.READY, self._on_connection_ready)
         link.on(event.RESPONSE, self._on_connection_response)
         link.on(event.ERROR, self._on_connection_error)
@@ -125,6 +127,8 @@ class Guard:
         if text.startswith(_HARMLESS):
             log.info("nsq.answer_refused", extra={"nsqd": conn.name, "reason": text})
             return
+        if _TIMEOUT_REFUSED in text:
+            self._message_timeout_seconds = None
         kind = LinkLost if conn.ready.done() or text.startswith(_PASSING) else LinkRefused
         conn.fail(kind(f"nsqd {conn.name} refused: {text}"))
 

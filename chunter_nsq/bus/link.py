@@ -14,8 +14,8 @@ Replaced, and why:
 - messages: handed over as raw frames; nsq.Message with its three event tables is not made;
 - wall clocks: a step of the host's clock changes nothing here.
 
-deflate and snappy are never offered (they break under tornado 6), no sample rate (it throws messages away), and no
-message timeout is asked for (one above the server's limit is fatal, and that limit is told only in the answer).
+deflate and snappy are never offered (they break under tornado 6), and no sample rate (it throws messages away). A
+message timeout above nsqd's limit is fatal, and that limit is told only in the answer: the owner then asks for none.
 
 Not promised: that a command that was sent arrived. FIN and REQ have no answer; a publish has one.
 """
@@ -61,7 +61,7 @@ class Link(nsq.AsyncConn):  # type: ignore[misc]  # pynsq ships no types
     ``closed`` when the socket is gone. ``held`` are the messages without an answer.
     """
 
-    def __init__(self, address: Address, connection: Connection) -> None:
+    def __init__(self, address: Address, connection: Connection, message_timeout_seconds: float | None = None) -> None:
         super().__init__(
             address.host,
             address.port,
@@ -71,6 +71,7 @@ class Link(nsq.AsyncConn):  # type: ignore[misc]  # pynsq ships no types
             user_agent=connection.user_agent,
             auth_secret=connection.auth_secret,
             hostname=connection.hostname,
+            msg_timeout=message_timeout_seconds,
         )
         self.output_buffer_size = UNBUFFERED  # pynsq's own check refuses what nsqd understands
         self.address = address

@@ -25,6 +25,8 @@ class Connection:
 
     ``nsqd`` are fixed TCP addresses; ``lookupd`` are HTTP ``host:port`` to ask for more. With ``tls`` nothing is ever
     sent in the clear beyond IDENTIFY. A connection without a frame for two heartbeats and five seconds is given up.
+    ``message_timeout_seconds`` is how long nsqd waits for an answer before it delivers a message again (what a killed
+    consumer held comes back after that); None, or an nsqd that allows less, means nsqd's own setting.
 
     Raises:
         ValueError: no address at all, or a number out of its range.
@@ -39,6 +41,7 @@ class Connection:
     heartbeat_seconds: int = 30
     handshake_timeout_seconds: float = 10.0
     publish_timeout_seconds: float = 5.0
+    message_timeout_seconds: float | None = 15.0
     reconnect_seconds: float = 0.5
     longest_reconnect_seconds: float = 2.0
     lookup_seconds: float = 10.0
@@ -50,6 +53,8 @@ class Connection:
             Address.parse(address)
         if not 1 <= self.heartbeat_seconds <= LONGEST_HEARTBEAT_SECONDS:
             raise ValueError(f"heartbeat_seconds is {self.heartbeat_seconds}, not 1 to {LONGEST_HEARTBEAT_SECONDS}")
+        if self.message_timeout_seconds is not None and self.message_timeout_seconds < 1:
+            raise ValueError(f"message_timeout_seconds is {self.message_timeout_seconds}, below nsqd's least of 1")
         for name in ("handshake_timeout_seconds", "publish_timeout_seconds", "reconnect_seconds", "lookup_seconds"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, not above 0")

@@ -52,7 +52,7 @@ async def test_first_reason_stays(link):
 
 
 async def test_identify_asks_for_nothing_dangerous(link):
-    """No compression, no sampling, no message timeout; messages are sent unbuffered."""
+    """No compression and no sampling; messages are sent unbuffered."""
     said = []
     link.on("identify", lambda data, **_: said.append(data))
     link.send = lambda _data: None

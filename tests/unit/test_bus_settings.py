@@ -25,6 +25,7 @@ def test_silence_is_two_heartbeats_and_five_seconds():
         {"lookupd": ("nonsense",)},
         {"nsqd": NSQD, "heartbeat_seconds": 0},
         {"nsqd": NSQD, "heartbeat_seconds": 61},
+        {"nsqd": NSQD, "message_timeout_seconds": 0.5},
         {"nsqd": NSQD, "publish_timeout_seconds": 0},
     ],
 )
