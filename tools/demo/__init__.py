@@ -1,0 +1,1 @@
+"""The whole main job on real parts, told as it happens: `make demo`."""
