@@ -99,6 +99,13 @@ def test_other_signals():
     assert "it said nothing (vmadm, exit 255)" in refusal(ended("vmadm", 255, ""), "x").message
 
 
+def test_words_on_standard_output():
+    """A tool that complains on standard output only is quoted all the same."""
+    fault = refusal(Completed(("usr/sbin/zfs",), 255, b"internal error: no pyzfs.py\n", "", 0.1), "list the holds")
+
+    assert fault.message == "cannot list the holds: internal error: no pyzfs.py (zfs, exit 255)"
+
+
 def test_faulty_payload():
     """The members that vmadm names as faulty are listed."""
     fault = refusal(ended("vmadm", 1, "Invalid value(s) for: ram,nics.0.ip\n"), "create a VM")

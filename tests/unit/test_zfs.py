@@ -261,3 +261,22 @@ async def test_changes(zfs: Zfs, tmp_path: Path):
         "rollback -r zones/a@s",
         "destroy zones/a@s",
     ]
+
+
+async def test_zfs_that_makes_one_snapshot_at_a_time(zfs: Zfs, tmp_path: Path):
+    """Several snapshots are made one by one where they must be, and taken back when one fails."""
+    log = tmp_path / "log"
+    shell_tool(
+        tmp_path,
+        "zfs",
+        f"""[ $1 = snapshot ] && [ $# -gt 2 ] && echo "too many arguments" >&2 && exit 2
+echo "$*" >> {log}
+[ "$2" != zones/c@s ] || {{ echo "cannot open 'zones/c': dataset does not exist" >&2; exit 1; }}""",
+    )
+
+    await zfs.snapshot(["zones/a@s", "zones/b@s"])
+    with pytest.raises(NotFound):
+        await zfs.snapshot(["zones/a@s", "zones/c@s"])
+
+    made = ["snapshot zones/a@s", "snapshot zones/b@s"]
+    assert [*made, "snapshot zones/a@s", "snapshot zones/c@s", "destroy zones/a@s"] == log.read_text().splitlines()
