@@ -47,7 +47,6 @@ __all__ = ["FINAL", "Client", "Key", "NoResult", "Unreachable"]
 log = logging.getLogger(__name__)
 
 READY_SECONDS = 10.0
-ASK_AGAIN_SECONDS = 6.0  # running work is heard of every 5 s
 LONGEST_SILENCE_SECONDS = 60.0
 _SUFFIXES = frozenset(
     {
@@ -84,8 +83,12 @@ class Client:
         prefix: str = "chunter",
         tls: Tls | None = None,
         auth_secret: str | None = None,
+        silence_seconds: float = 6.0,
     ) -> None:
         """Addresses are ``host:port`` of HTTP doors; ``tls`` and ``auth_secret`` are for nsqd's TCP port.
+
+        ``silence_seconds`` without a word of a command that is followed, and it is sent again; then twice as long, up
+        to a minute. Running work is heard of every 5 s.
 
         Raises:
             ValueError: no address at all, or one that is none.
@@ -99,6 +102,7 @@ class Client:
         self._lookupd_http = tuple(lookupd_http)
         self._tls = tls
         self._auth_secret = auth_secret
+        self._silence_seconds = silence_seconds
         self._nodes = Nodes((), ())
         self._channel = f"cli-{secrets.token_hex(8)}#ephemeral"
         self._consumers: dict[str, asyncio.Task[Consumer]] = {}
@@ -194,7 +198,7 @@ class Client:
         await self.subscribe(["result"])
         trail = self._trails.of(command_id)
         queue = trail.join()
-        silence = ASK_AGAIN_SECONDS
+        silence = self._silence_seconds
         try:
             while True:
                 try:
@@ -204,7 +208,7 @@ class Client:
                     with suppress(Unreachable):  # the next silence ends too
                         await trail.ask_again()
                 else:
-                    silence = ASK_AGAIN_SECONDS
+                    silence = self._silence_seconds
                     yield data
         finally:
             self._trails.leave(command_id, queue)

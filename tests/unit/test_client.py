@@ -81,6 +81,16 @@ async def test_waiting_for_nobody_says_that_nothing_was_heard(nsqd):
     assert caught.value.last is None
 
 
+async def test_a_command_that_nothing_is_heard_of_is_sent_again(nsqd):
+    """A host that missed the command, or whose answer was lost, gets the same one once more."""
+    nsqd.create("chunter.command", "somebody")  # so that nsqd does not keep the command for the first who comes
+    async with Client(nsqd_http=[nsqd.http_address], silence_seconds=0.3) as client:
+        command = await client.send("host.ping", host="late")
+        async with responding(nsqd, {"host.ping": [DONE]}, host="late") as agent:
+            final = await client.wait(command, 10)
+    assert ("succeeded", command) == (final["status"], agent.commands[0]["id"])
+
+
 async def test_answers_go_where_the_command_says(nsqd):
     """A reply_to topic is read instead of the result topic."""
     async with responding(nsqd, {"host.ping": [DONE]}) as agent, Client(nsqd_http=[nsqd.http_address]) as client:

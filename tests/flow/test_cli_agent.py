@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import asyncio
+import json
+
+from cli_parts import chunter
+
+
+async def test_a_day_at_the_command_line(new_host, nsqd):
+    """A real agent on a simulated host: listed, asked, commanded, refused, watched."""
+    host = await new_host(zones=2).start().ready()
+    listed = await chunter("hosts", "--wait", "1", "--json", nsqd=nsqd)
+    assert [host.id] == [each["host"] for each in listed.document]
+    name = listed.document[0]["alias"]
+
+    told = await chunter("status", "--root", str(host.root), "--json")
+    assert (0, host.id) == (told.status, told.document["host"])
+    in_words = await chunter("status", "--root", str(host.root))
+    assert (0, "") == (in_words.status, in_words.err)
+    assert f"publishes to {nsqd.tcp_address}" in in_words.out
+
+    machines = await chunter("call", "--host", name, "machine.list", "--json", nsqd=nsqd)
+    uuid = machines.document["result"]["machines"][0]["uuid"]
+    watched = asyncio.create_task(chunter("tail", "zone", "--count", "2", nsqd=nsqd))
+    async with asyncio.timeout(10):
+        while not nsqd.topic("chunter.zone").get("channels"):
+            await asyncio.sleep(0.02)
+    stopped = await chunter("call", "--host", name, "machine.stop", "--uuid", uuid, "-p", "force=true", nsqd=nsqd)
+    assert (0, "") == (stopped.status, stopped.err)
+    assert "stopped" in stopped.out
+    assert "installed" == json.loads(host.tool("vmadm", "get", uuid).stdout)["zone_state"]
+
+    mistyped = await chunter("call", "--host", name, "machine.stop", "--uuid", uuid, "-p", "forse=true", nsqd=nsqd)
+    assert (4, "") == (mistyped.status, mistyped.out)
+    assert "did you mean force?" in mistyped.err
+    assert ["shutting_down", "stopped"] == [line.split()[4] for line in (await watched).out.splitlines()]
+
+    assert 0 == await host.stop()
+    gone = await chunter("status", "--root", str(host.root))
+    assert (1, "") == (gone.status, gone.out)
+    assert "no agent answers" in gone.err
+
+
+async def test_a_wrong_configuration_ends_the_agent_with_96(tmp_path):
+    """Chunter run tells what is wrong and where."""
+    (tmp_path / "chunter.conf").write_text("nonsense\n")
+    ended = await chunter("run", "--root", str(tmp_path), "--config", str(tmp_path / "chunter.conf"))
+    assert 96 == ended.status
+    assert "chunter.conf" in ended.err
