@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,8 @@ from typing import Any, Self
 
 from chunter_nsq.smartos import simulator
 from tools.demo.parts import TOOLS, Part, free_ports
+
+Event = dict[str, Any]
 
 ZONES = 2
 # Shorter than on a real host, long enough to see what happens in between.
@@ -89,6 +93,9 @@ class World:
         """The agent first: it has a goodbye to send."""
         for part in (self.agent, self.nsqd, self.lookupd):
             part.end()
+        for pid in _processes_of(self.platform):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     @property
@@ -126,4 +133,12 @@ class World:
         return self.agent.last_words()
 
 
-Event = dict[str, Any]
+def _processes_of(platform: Path) -> list[int]:
+    """Tools of the host that still run: those of an agent that was killed outlive it, as on a real host."""
+    needle = f"{platform}/usr/".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if needle in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
