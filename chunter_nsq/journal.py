@@ -136,13 +136,14 @@ class Journal:
         return self._update(command_id, "started = coalesce(started, ?)", (time.time(),))
 
     def progress(self, command_id: str, progress: dict[str, Any]) -> asyncio.Future[None]:
-        """Write and publish how far a command is."""
+        """Write and publish how far a command is; nothing once it has ended."""
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "UPDATE commands SET status = 'progress', progress = ? WHERE id = ?", (compact(progress), command_id)
+            changed = connection.execute(
+                "UPDATE commands SET status = 'progress', progress = ? WHERE id = ? AND finished IS NULL",
+                (compact(progress), command_id),
             )
-            record = _find(connection, command_id)
+            record = _find(connection, command_id) if changed.rowcount else None
             if record is not None:
                 self._outbox.write(connection, [record.event(self._host)])
 
@@ -151,19 +152,20 @@ class Journal:
     def finish(self, command_id: str, outcome: Outcome, events: Sequence[Event] = ()) -> asyncio.Future[None]:
         """Write how a command ended with the events that are true with it, and publish all of that.
 
-        The message as it came is forgotten: it may hold passwords.
+        The first end counts: of a command that has ended nothing is written or published. The message as it came is
+        forgotten: it may hold passwords.
         """
         now = time.time()
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
+            changed = connection.execute(
                 "UPDATE commands SET status = ?, result = ?, error = ?, progress = NULL, document = '',"
-                " finished = ? WHERE id = ?",
+                " finished = ? WHERE id = ? AND finished IS NULL",
                 (outcome.status, _text(outcome.result), _text(outcome.error), now, command_id),
             )
-            record = _find(connection, command_id)
-            told = [*events] if record is None else [*events, record.event(self._host)]
-            self._outbox.write(connection, told)
+            record = _find(connection, command_id) if changed.rowcount else None
+            if record is not None:
+                self._outbox.write(connection, [*events, record.event(self._host)])
 
         return self._database.submit(work)
 

@@ -56,11 +56,13 @@ class Lines:
         self._spawn(self._work(key))
 
     def remove(self, job: Job) -> bool:
-        """Take a job that does not run yet out of its line."""
+        """Take a job that does not run yet out of its line; what comes behind it waits for it no longer."""
         line = self._lines.get(job.uuid or "host", ())
         if job.is_running or job not in line:
             return False
         job.is_settled = True
+        if job.task is not None:
+            job.task.cancel()  # it waits for the host lock or for a place in its lane
         return True
 
     def resize(self, limits: Mapping[Lane, int]) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from contextlib import asynccontextmanager
 
+from chunter_nsq.actions import Done, Lane, Subject, action
 from chunter_nsq.database import Database
+from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.events import Event
+from chunter_nsq.messages.params import Change
 from chunter_nsq.outbox import Outbox
 
 HOST = "5c2b0e9e-7d5e-4c59-8a6f-0e5d2f3a1b4c"
@@ -68,3 +71,22 @@ async def opened_outbox(path, nsqd=None, *, limit_bytes=2**30, retention_seconds
 def told(topic="zone", number=0, *, size=0, absolute=False):
     """An event that carries a number."""
     return Event(topic, f"chunter.{topic}.test", HOST, {"number": number, "pad": "x" * size}, absolute=absolute)
+
+
+def row(name="machine.stop", lane=Lane.MACHINE, subject=Subject.OPTIONAL, form=Change, **columns):
+    """A row of the table of actions whose handler does nothing."""
+
+    @action(name, lane=lane, subject=subject, form=form, **columns)
+    async def nothing(_tools, _command):
+        """Nothing."""
+        yield Done({})
+
+    return nothing
+
+
+def command(number, kind=None, **members):
+    """A command with an id made of a number."""
+    kind = kind or row()
+    document = {"id": f"c{number}", "action": kind.name, **members.pop("document", {})}
+    values = {"uuid": None, "params": Change(), "reply_to": None, "expires": None, "traceparent": None}
+    return Command(id=f"c{number}", action=kind, document=document, **{**values, **members})
