@@ -46,7 +46,7 @@ __all__ = ["FINAL", "Client", "Key", "NoResult", "Unreachable"]
 
 log = logging.getLogger(__name__)
 
-READY_SECONDS = 10.0
+READY_SECONDS = 5.0
 LONGEST_SILENCE_SECONDS = 60.0
 _SUFFIXES = frozenset(
     {

@@ -68,12 +68,12 @@ class Responder:
 
 @asynccontextmanager
 async def responding(
-    nsqd: Nsqd, script: Mapping[str, Sequence[Answer | float]], *, host: str = HOST, alias: str = ALIAS
+    nsqd: Nsqd, script: Mapping[str, Sequence[Answer | float]], *, host: str = HOST, alias: str = ALIAS, **settings: Any
 ) -> AsyncIterator[Responder]:
     """A responder whose subscription stands."""
-    producer = Producer(connection(nsqd))
+    producer = Producer(connection(nsqd, **settings))
     responder = Responder(producer, script, host, alias)
-    consumer = Consumer(connection(nsqd), "chunter.command", host, responder.accept)
+    consumer = Consumer(connection(nsqd, **settings), "chunter.command", host, responder.accept)
     await producer.start()
     await consumer.start()
     try:

@@ -20,6 +20,7 @@ from chunter_nsq.cli.exits import Exit, Failure
 from chunter_nsq.client import Client
 
 DEFAULT_DOOR = "127.0.0.1:4151"
+REMEDY = "Is nsqd running? --nsqd-http or CHUNTER_NSQD_HTTP names another. Some need --tls or --auth-file."
 _T = TypeVar("_T")
 _F = Callable[..., Any]
 
@@ -132,5 +133,4 @@ def speak(talk: Coroutine[Any, Any, _T]) -> _T:
     except PublishInvalid as fault:
         raise Failure(f"this cannot be sent: {fault.message}", Exit.USAGE) from None
     except NsqFault as fault:
-        remedy = "Is nsqd running? --nsqd-http or CHUNTER_NSQD_HTTP names another."
-        raise Failure(f"{fault.message}\n{remedy}") from None
+        raise Failure(f"{fault.message}\n{REMEDY}") from None

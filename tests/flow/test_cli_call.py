@@ -5,8 +5,10 @@ import json
 import os
 import pty
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cli_parts import chunter, start
@@ -14,6 +16,7 @@ from nsq_servers import Nsqd, Nsqlookupd, free_port
 from responder import HOST, responding
 
 from chunter_nsq.authority import signature
+from chunter_nsq.bus.settings import Tls
 
 VM = "5e0c6a2b-0000-4000-8000-000000000001"
 DONE = {"status": "succeeded", "result": {"state": "stopped"}}
@@ -216,3 +219,23 @@ async def test_ctrl_c_leaves_the_command_running_and_says_so(nsqd):
         out, err = await process.communicate()
     assert (130, b"") == (process.returncode, out)
     assert b"command.status -p command=c9" in err
+
+
+@pytest.fixture
+def certificate(tmp_path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that is its own authority, and its key."""
+    key, made = tmp_path / "key.pem", tmp_path / "cert.pem"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    target = ["-keyout", key, "-out", made, "-subj", "/CN=nsqd", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(["openssl", "req", "-x509", *curve, *target], check=True, capture_output=True)
+    return made, key
+
+
+async def test_tls_reaches_the_answers(tmp_path, certificate):
+    """Where nsqd wants TLS on its TCP port, --tls with its authority is enough."""
+    made, key = certificate
+    flags = [f"--tls-cert={made}", f"--tls-key={key}", "--tls-required=tcp-https"]
+    with Nsqd(tmp_path, flags) as server:
+        async with responding(server, {"host.ping": [DONE]}, tls=Tls(ca=made)):
+            ended = await chunter("call", "--host", "hv1", "host.ping", "--tls", "--tls-ca", str(made), nsqd=server)
+    assert (0, "") == (ended.status, ended.err)
