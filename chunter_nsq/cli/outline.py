@@ -23,7 +23,7 @@ def plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list) and all(isinstance(one, _SCALAR) for one in value):
         return ", ".join(map(plain, value)) or "none"
-    return json.dumps(value, ensure_ascii=False)
+    return _printable(json.dumps(value, ensure_ascii=False))
 
 
 def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int = WIDTH) -> list[str]:
@@ -85,7 +85,7 @@ def _short(name: str, value: Any) -> str:
 
 def _argv(value: Any) -> str:
     if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
-        return shlex.join(value)
+        return _printable(shlex.join(value))
     return plain(value)
 
 
