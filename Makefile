@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 NSQ_APPS := nsqd nsqlookupd nsqadmin nsq_tail nsq_stat nsq_to_file to_nsq
 PYTEST_FLAGS ?=
 
-.PHONY: help setup demo up test lint bench dist clean
+.PHONY: help setup demo up test lint bench docs dist clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -48,6 +48,9 @@ lint: setup ## ruff, mypy --strict, import contracts
 
 bench: setup ## benchmarks, peers side by side in one run
 	@$(BIN)/python -m benchmarks.commands && $(BIN)/python -m benchmarks.latency
+
+docs: setup ## the generated parts of docs/, with examples from a real run
+	@$(BIN)/python -m tools.reference --record
 
 dist: setup ## a wheel and an sdist in dist/
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt build && $(BIN)/python -m build --outdir dist

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,14 +32,15 @@ class Unexpected(Exception):
 class Controller:
     """Commands go out, what comes back is shown and kept."""
 
-    def __init__(self, world: World, screen: Screen) -> None:
+    def __init__(self, world: World, screen: Screen, topics: Sequence[str] = TOPICS) -> None:
         self.world = world
         self.screen = screen
         self.heard: list[Event] = []
         self.sent: list[dict[str, Any]] = []
+        self._topics = tuple(topics)
         self._news = asyncio.Condition()
         connection = Connection(nsqd=(Address.parse(f"127.0.0.1:{world.nsqd_tcp}"),), hostname=CHANNEL)
-        self._consumers = [Consumer(connection, f"chunter.{topic}", CHANNEL, self._hear) for topic in TOPICS]
+        self._consumers = [Consumer(connection, f"chunter.{topic}", CHANNEL, self._hear) for topic in topics]
 
     async def __aenter__(self) -> Self:
         """Returns when nothing can be missed any more. Raises Unexpected."""
@@ -56,7 +57,7 @@ class Controller:
         for consumer in self._consumers:
             await consumer.close(grace_seconds=0.5)
         if error is None:
-            for topic in TOPICS:
+            for topic in self._topics:
                 await self.world.post(f"/channel/delete?topic=chunter.{topic}&channel={CHANNEL}")
 
     async def _hear(self, delivery: Delivery) -> None:

@@ -76,8 +76,7 @@ class World:
         try:
             (self.folder / "nsqd").mkdir()
             (self.root / "etc").mkdir(parents=True)
-            lines = (f"{key} = {value}\n" for key, value in self.settings.items())
-            (self.root / "etc" / "chunter.conf").write_text("".join(lines))
+            self.configure()
             simulator.create(self.platform, zones=ZONES)
             (self.platform / "var" / "simulator" / "latency.json").write_text(json.dumps(LATENCY_SECONDS))
             await self.lookupd.start()
@@ -97,6 +96,12 @@ class World:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def configure(self, **settings: str) -> None:
+        """Write chunter.conf, with more or other settings."""
+        self.settings.update(settings)
+        lines = (f"{key} = {value}\n" for key, value in self.settings.items())
+        (self.root / "etc" / "chunter.conf").write_text("".join(lines))
 
     @property
     def host_id(self) -> str:

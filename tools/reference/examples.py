@@ -1,0 +1,112 @@
+"""Plays every action once on a world of its own and keeps one example of each action and each type of event.
+
+An action that needs what the simulated world lacks stands in ``NOT_PLAYED`` with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from chunter_nsq.messages.catalogue import KINDS
+from tools.demo.controller import Controller
+from tools.demo.scenes import zone
+from tools.demo.screen import Screen
+from tools.demo.world import Event, World
+
+MACHINE = "0c8dbb0b-6ce0-4d8e-8c1b-1d4a0f9f8a11"
+NOT_PLAYED: Mapping[str, str] = {}
+_SYSINFO = ("Hostname", "Live Image", "MiB of Memory", "Zpool")
+
+
+async def record() -> dict[str, dict[str, Any]]:
+    """``{"actions": {name: {"command", "result"}}, "events": {type: event}}`` of a fresh run."""
+    screen = Screen(Console(quiet=True))
+    topics = tuple(dict.fromkeys(kind.topic for kind in KINDS))
+    async with World() as world:
+        world.configure(heartbeat_interval="1s", update_services_interval="1s", execute_api="on")
+        async with Controller(world, screen, topics) as controller:
+            await world.agent.start()
+            await controller.until(lambda event: event["type"] == "chunter.host.announce", "the announcement")
+            await _play(controller)
+            await controller.until(lambda event: event["type"] == "chunter.host.heartbeat", "a heartbeat")
+            world.agent.end()
+            await controller.until(lambda event: event["type"] == "chunter.host.leaving", "the goodbye")
+            return {"actions": _actions(controller), "events": _events(controller.heard)}
+
+
+async def _play(controller: Controller) -> None:
+    run = controller.run
+    for name in ("host.ping", "host.info"):
+        await run(name)
+    await run("machine.create", MACHINE, payload=zone("web0"))
+    await controller.state(MACHINE, "running")
+    await run("machine.list", fields=["uuid", "alias", "state"])
+    await run("machine.get", MACHINE)
+    await run("machine.update", MACHINE, payload={"max_physical_memory": 512})
+    await run("machine.reboot", MACHINE, force=True)
+    await run("snapshot.create", MACHINE, snapshot="monday", comment="before the update")
+    await run("snapshot.create", MACHINE, expect="failed", snapshot="monday")
+    await run("snapshot.list", MACHINE)
+    done = await run("machine.stop", MACHINE, force=True)
+    await run("snapshot.rollback", MACHINE, snapshot="monday")
+    await run("snapshot.delete", MACHINE, snapshot="monday")
+    await run("machine.start", MACHINE)
+    await run("machine.info", MACHINE, expect="failed")
+    await run("command.status", command=done["command"])
+    await run("command.cancel", expect="failed", command=done["command"])
+    await controller.world.post("/pub?topic=chunter.command", b"stop web0")
+    await controller.until(lambda event: event["type"] == "chunter.deadletter", "the dead letter")
+    await run("machine.delete", MACHINE)
+    await controller.until(lambda event: event["type"] == "chunter.zone.deleted", "the deletion")
+    await run("host.replay", topic="chunter.zone", **{"from": 1, "to": 2})
+
+
+def _actions(controller: Controller) -> dict[str, Any]:
+    """The first command of each action with its final result."""
+    ends = {event["data"]["command"]: event["data"] for event in controller.heard if event["type"] == "chunter.result"}
+    found: dict[str, Any] = {}
+    for command in controller.sent:
+        result = ends[command["id"]]
+        outcome = {"status": result["status"], "result": result["result"], "error": result["error"]}
+        shown = {"command": command, **{name: one for name, one in outcome.items() if one is not None}}
+        found.setdefault(command["action"], _shortened(shown))
+    return dict(sorted(found.items()))
+
+
+def _events(heard: list[Event]) -> dict[str, Any]:
+    """One event of each type; a final result and a change of state tell more than the first that came."""
+    found: dict[str, Any] = {}
+    for event in heard:
+        kept = {name: one for name, one in event.items() if name != "topic"}
+        data = event["data"]
+        is_better = data.get("status") == "failed" or data.get("previous") == "running"
+        if event["type"] not in found or is_better:
+            found[event["type"]] = _shortened(kept)
+    return dict(sorted(found.items()))
+
+
+def _shortened(document: Any) -> Any:
+    """The same with less of sysinfo, which has a page of its own."""
+    if isinstance(document, dict):
+        return {
+            name: {key: one[key] for key in _SYSINFO if key in one} if name == "sysinfo" else _shortened(one)
+            for name, one in document.items()
+        }
+    return [_shortened(one) for one in document] if isinstance(document, list) else document
+
+
+def pretty(document: Any, indent: int = 0, width: int = 100) -> str:
+    """JSON in which everything that fits on a line stands on one."""
+    line = json.dumps(document, ensure_ascii=False)
+    if indent + len(line) <= width or not isinstance(document, dict | list) or not document:
+        return line
+    pad = " " * (indent + 2)
+    if isinstance(document, list):
+        inner = [f"{pad}{pretty(one, indent + 2, width)}" for one in document]
+        return "[\n" + ",\n".join(inner) + f"\n{' ' * indent}]"
+    inner = [f"{pad}{json.dumps(name)}: {pretty(one, indent + 2, width)}" for name, one in document.items()]
+    return "{\n" + ",\n".join(inner) + f"\n{' ' * indent}}}"
