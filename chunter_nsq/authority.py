@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from chunter_nsq.errors import NotAuthorized
+from chunter_nsq.smartos.names import is_uuid
 
 SKEW_SECONDS = 300
 _NONCE_SIZE = range(8, 129)
@@ -46,7 +47,7 @@ def read_keys(path: Path) -> dict[str, Key]:
     """
     try:
         document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, RecursionError) as fault:
         raise KeysInvalid(f"{path}: cannot be read as JSON: {fault}") from None
     if not isinstance(document, dict) or not document:
         raise KeysInvalid(f'{path}: must be a JSON object such as {{"ops": {{"secret": "..."}}}}')
@@ -102,6 +103,9 @@ def _key(path: Path, name: str, entry: Any) -> Key:
         listed = entry.get(member, [])
         if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
             raise KeysInvalid(f"{path}: key {name!r}: {member} must be a list of texts")
+    for one in entry.get("uuids", []):
+        if not is_uuid(one):
+            raise KeysInvalid(f"{path}: key {name!r}: {one!r} in uuids is not a lower-case uuid and would match no VM")
     return Key(
         name,
         entry["secret"].encode("utf-8"),
@@ -111,7 +115,10 @@ def _key(path: Path, name: str, entry: Any) -> Key:
 
 
 def _check_time(stamp: Any) -> None:
-    if isinstance(stamp, bool) or not isinstance(stamp, int | float) or abs(stamp - time.time()) > SKEW_SECONDS:
+    now = time.time()
+    # compared, not subtracted: a whole number may be larger than any float
+    is_near = isinstance(stamp, int | float) and now - SKEW_SECONDS <= stamp <= now + SKEW_SECONDS
+    if isinstance(stamp, bool) or not is_near:
         raise NotAuthorized(f"auth.ts must be the epoch seconds of now, at most {SKEW_SECONDS} s off this host's clock")
 
 

@@ -29,7 +29,6 @@ _JITTER = 0.1
 _BACKOFF_LIMIT_SECONDS = 300.0
 _FOLLOW_AGAIN_SECONDS = 0.2
 _FOLLOW_LIMIT_SECONDS = 30.0
-_STEADY_SECONDS = 10.0
 
 
 @runtime_checkable
@@ -60,16 +59,18 @@ class _Health:
 
     failures: int = 0
     not_before: float = 0.0
-    since: float = 0.0
     reason: str = ""
+    is_busy: bool = False
 
 
 class Ticker:
     """Runs publishers until it is stopped."""
 
-    def __init__(self, put: Put, host: str) -> None:
+    def __init__(self, put: Put, host: str, *, steady_seconds: float = 10.0) -> None:
+        """A stream that lasts ``steady_seconds`` counts as recovered."""
         self._put = put
         self._host = host
+        self._steady_seconds = steady_seconds
         self._callbacks: list[PeriodicCallback] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._health: dict[str, _Health] = {}
@@ -125,8 +126,10 @@ class Ticker:
 
     async def _tick(self, publisher: Publisher) -> None:
         health = self._health[publisher.name]
-        if not self._is_open or time.monotonic() < health.not_before:
+        # The first tick, or one from before a change of the interval, may still run.
+        if not self._is_open or health.is_busy or time.monotonic() < health.not_before:
             return
+        health.is_busy = True
         task = asyncio.current_task()
         if task is not None:
             self._busy.add(task)
@@ -141,11 +144,14 @@ class Ticker:
             await self._failed(publisher.name, fault, pause)
         else:
             await self._recovered(publisher.name)
+        finally:
+            health.is_busy = False
 
     async def _follow(self, publisher: Follower, name: str) -> None:
         pause = _FOLLOW_AGAIN_SECONDS
         while True:
             began = time.monotonic()
+            steady = asyncio.create_task(self._steady(name))
             try:
                 async with aclosing(cast("AsyncGenerator[Batch]", publisher.follow())) as batches:
                     async for batch in batches:
@@ -153,12 +159,19 @@ class Ticker:
                 reason: Exception = Fault("the stream ended")
             except Exception as fault:  # noqa: BLE001 - one failing never stops another
                 reason = fault
-            if time.monotonic() - began >= _STEADY_SECONDS:
+            finally:
+                steady.cancel()
+                await asyncio.gather(steady, return_exceptions=True)
+            if time.monotonic() - began >= self._steady_seconds:
                 pause = _FOLLOW_AGAIN_SECONDS
-                await self._recovered(name)
             await self._failed(name, reason, 0)
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter
             pause = min(pause * 2, _FOLLOW_LIMIT_SECONDS)
+
+    async def _steady(self, name: str) -> None:
+        """A stream is well again when it lasts, whether or not it has something to say."""
+        await asyncio.sleep(self._steady_seconds)
+        await self._recovered(name)
 
     async def _failed(self, name: str, fault: Exception, pause_seconds: float) -> None:
         health = self._health[name]
@@ -168,7 +181,6 @@ class Ticker:
         if health.failures > 1:
             log.info("publisher.failing", extra={"publisher": name, "failures": health.failures})
             return
-        health.since = time.time()
         is_known = isinstance(fault, Fault)
         log.warning("publisher.failed", extra={"publisher": name, "reason": str(fault)}, exc_info=not is_known)
         await self._warn(name, "failing", fault.as_dict() if isinstance(fault, Fault) else {"message": str(fault)})
