@@ -45,6 +45,10 @@ class Desk:
         path.write_text(script, encoding="utf-8")
         path.chmod(0o755)
 
+    def zones(self, lines: str = "") -> None:
+        """Have zoneadm list these beside the global zone."""
+        self.prints("usr/sbin/zoneadm", f"0:global:running:/::sparse:shared:0\n{lines}")
+
     def typed(self, tool: str) -> list[str]:
         """The command lines of a tool so far."""
         return Path(f"{self.root / tool}.argv").read_text(encoding="utf-8").splitlines()

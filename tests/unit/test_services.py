@@ -187,7 +187,7 @@ async def test_an_odd_line_is_told_after_everything_else(tmp_path: Path) -> None
     async with desk_in(tmp_path) as desk:
         services = Services(desk.tools)
         desk.prints(SVCS, "Segmentation fault\n" + line("global", "online", CRON))
-        desk.prints("usr/sbin/zoneadm", "0:global:running:/:::shared:0\n")
+        desk.zones()
         ticking = services.tick()
         heard = list(await anext(ticking))
         with pytest.raises(ToolFailed, match="Segmentation") as fault:
