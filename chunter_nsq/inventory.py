@@ -38,7 +38,9 @@ class Inventory:
     async def machines(self) -> tuple[Machine, ...]:
         """All machines; asks vmadm when the stream is down."""
         if not self._is_live:
-            self._replace(await self._vmadm.lookup(_FIELDS))
+            listed = await self._vmadm.lookup(_FIELDS)
+            if not self._is_live:  # else the stream came up meanwhile, and what it told is newer
+                self._replace(listed)
         return tuple(self._machines.values())
 
     def alias(self, uuid: str) -> str:
