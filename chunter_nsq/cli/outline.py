@@ -40,7 +40,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int 
     wide = {name: max(map(len, cells[name])) for name in shown}
     lines = ["  ".join(f"{cells[name][at]:<{wide[name]}}" for name in shown).rstrip() for at in range(len(rows) + 1)]
     left_out = columns[len(shown) :]
-    return [*lines, f"(with --json also: {', '.join(left_out)})"] if left_out else lines
+    return [*lines, f"(with --json also: {', '.join(map(plain, left_out))})"] if left_out else lines
 
 
 def outline(value: Mapping[str, Any], indent: str = "") -> Iterator[str]:
