@@ -9,6 +9,7 @@ from chunter_nsq.smartos.simulator.values import (
     boolean,
     comma_numbers,
     commas,
+    compact,
     mebibytes,
     number,
     unbase64,
@@ -134,7 +135,7 @@ def load(document: bytes) -> dict[str, Any]:
         for element in root.children:
             _take(vm, element)
     if not vm.get("brand"):
-        raise Unusable(f"VM missing brand: {vm}")
+        raise Unusable(f"VM missing brand: {compact(vm)}")
     _finish(vm)
     return vm
 

@@ -9,7 +9,8 @@ from chunter_nsq.smartos.simulator.commands.vmadm import USAGE, take_uuid
 from chunter_nsq.smartos.simulator.commands.vmadm_create import add_volume, read_payload
 from chunter_nsq.smartos.simulator.files import write_bytes
 from chunter_nsq.smartos.simulator.machine import Machines, config_path
-from chunter_nsq.smartos.simulator.payload.defaults import HVM, finish_nic, random_mac
+from chunter_nsq.smartos.simulator.payload.javascript import UNDEFINED, items, text, to_number
+from chunter_nsq.smartos.simulator.payload.prepare import place_disks, place_nics, prepare_update, stored_nic
 from chunter_nsq.smartos.simulator.pool import Pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.vmedit import document, save
@@ -40,7 +41,7 @@ def _update(process: Process, _pace: Pace, words: list[str]) -> int:
     world = World(process.root)
     pairs = [word for word in words if "=" in word and not word.startswith("-")]
     if pairs:
-        payload: Any = dict(_pair(word) for word in pairs)
+        payload: Any = dict(word.split("=", 1) for word in pairs)
     elif "-f" not in words and process.stdin_is_terminal():
         raise Refused(f"Will not update from stdin when stdin is a tty.\n{USAGE}", 2)
     else:
@@ -56,23 +57,17 @@ def _update(process: Process, _pace: Pace, words: list[str]) -> int:
     return 0
 
 
-def _pair(word: str) -> tuple[str, Any]:
-    key, _, value = word.partition("=")
-    if value in ("true", "false"):
-        return key, value == "true"
-    return key, int(value) if value.lstrip("-").isdigit() and key not in ("alias", "hostname") else value
-
-
-def apply(world: World, vm: VM, payload: VM) -> None:
+def apply(world: World, vm: VM, given: VM) -> None:
     """Make the VM what the payload says."""
-    payload = {key: value for key, value in payload.items() if key not in FIXED}
+    payload = prepare_update(given, vm, world.root)
     root = document(world, vm["zonename"])
     before = render(root)
     _nics(root, vm, payload)
     _disks(world, root, vm, payload)
     _filesystems(root, payload)
     for key, value in payload.items():
-        zonedoc.set_property(root, key, value)
+        if key not in FIXED:
+            zonedoc.set_property(root, key, None if value is UNDEFINED else value)
     changed = _hashes(world, vm, payload)
     changed = _pool(world, vm, payload) or changed
     if render(root) != before:
@@ -83,43 +78,36 @@ def apply(world: World, vm: VM, payload: VM) -> None:
 
 def _nics(root: Element, vm: VM, payload: VM) -> None:
     nics = {nic["mac"]: nic for nic in vm["nics"]}
-    for mac in payload.pop("remove_nics", None) or []:
-        zonedoc.drop(root, "network", "mac-addr", mac)
+    added = [stored_nic(nic) for nic in payload.pop("add_nics", ())]
+    updated = [change for change in payload.pop("update_nics", ()) if change.get("mac") in nics]
+    removed = [mac for _, mac in items(payload.pop("remove_nics", None))]
+    if any(nic.get("primary") for nic in [*added, *updated]):
+        for nic in nics.values():
+            nic.pop("primary", None)
+    for change in updated:
+        nics[change["mac"]] = stored_nic(_merged(nics[change["mac"]], change))
+    for mac in removed:
         nics.pop(mac, None)
-    for change in payload.pop("update_nics", None) or []:
-        old = nics.get(change.get("mac"))
-        if old is None:
-            raise Refused(f"AssertionError: nic {change.get('mac')} not found", 134)
-        if "ip" in change or "ips" in change:
-            old = {key: value for key, value in old.items() if key not in ("ip", "ips", "netmask")}
-        if "gateway" in change or "gateways" in change:
-            old = {key: value for key, value in old.items() if key not in ("gateway", "gateways")}
-        fresh = finish_nic(old | change)
-        nics[fresh["mac"]] = fresh
-        zonedoc.replace(root, "network", "mac-addr", fresh["mac"], zonedoc.network_element(fresh))
-    for given in payload.pop("add_nics", None) or []:
-        nic = finish_nic(given)
-        used = {one.get("interface") for one in nics.values()}
-        prefix = "eth" if vm["brand"] == "lx" else "net"
-        free = next(f"{prefix}{at}" for at in range(len(used) + 1) if f"{prefix}{at}" not in used)
-        nic.setdefault("interface", free)
-        nic.setdefault("mac", random_mac())
-        if not nics:
-            nic.setdefault("primary", True)
-        if vm["brand"] in HVM:
-            nic.setdefault("model", vm.get("nic_driver", "virtio"))
-        nics[nic["mac"]] = nic
-        root.children.append(zonedoc.network_element(nic))
+    place_nics(added, vm["brand"], {str(nic.get("interface")) for nic in nics.values()})
+    nics |= {nic["mac"]: nic for nic in added}
+    if nics and not any(nic.get("primary") for nic in nics.values()) and (removed or not vm["nics"]):
+        next(iter(nics.values()))["primary"] = True
+    if added or updated or removed:
+        root.children = [child for child in root.children if child.tag != "network"]
+        root.children += [zonedoc.network_element(nic) for nic in nics.values()]
+
+
+def _merged(nic: VM, change: VM) -> VM:
+    if "ips" in change:
+        nic = {key: value for key, value in nic.items() if key not in ("ip", "netmask")}
+    if "gateways" in change:
+        nic = {key: value for key, value in nic.items() if key != "gateway"}
+    return nic | change
 
 
 def _disks(world: World, root: Element, vm: VM, payload: VM) -> None:
-    wanted = [payload.pop(key, None) or [] for key in ("remove_disks", "update_disks", "add_disks")]
-    removed, updated, added = wanted
-    structural = removed or added or any(set(one) - {"path", "compression", "refreservation"} for one in updated)
-    if structural and vm["state"] != "stopped":
-        raise Refused(
-            f'updates to disks are only allowed when state is "stopped", currently: {vm["state"]} ({vm["zone_state"]})'
-        )
+    added, updated = payload.pop("add_disks", ()), payload.pop("update_disks", ())
+    removed = [path for _, path in items(payload.pop("remove_disks", None))]
     disks = {disk["path"]: disk for disk in vm.get("disks", ())}
     pool = Pool(world.root)
     with pool:
@@ -129,19 +117,14 @@ def _disks(world: World, root: Element, vm: VM, payload: VM) -> None:
             for one in pool.datasets(path.removeprefix("/dev/zvol/rdsk/")):
                 pool.remove(one.name)
         for change in updated:
-            disk = disks.get(change["path"], {}) | change
-            _resize(pool, disks.get(change["path"], {}), change)
-            zonedoc.replace(root, "device", "match", change["path"], zonedoc.device_element(disk))
+            old = disks.get(change.get("path"))
+            if old is not None:
+                _resize(pool, old, change)
+                zonedoc.replace(root, "device", "match", old["path"], zonedoc.device_element(old | change))
+        place_disks(added, vm, set(disks))
         for disk in added:
-            separator = "-" if vm["brand"] == "kvm" else "/"
-            stem = f"/dev/zvol/rdsk/{vm['zpool']}/{vm['zonename']}{separator}disk"
-            free = next(f"{stem}{at}" for at in range(len(disks) + 1) if f"{stem}{at}" not in disks)
-            disk.setdefault("path", free)
-            disk.setdefault("media", "disk")
-            disk.setdefault("model", vm.get("disk_driver", "virtio"))
-            disks[disk["path"]] = disk
             root.children.append(zonedoc.device_element(disk))
-            if not disk.get("nocreate") and disk["media"] == "disk":
+            if not disk.get("nocreate") and disk.get("media", "disk") == "disk":
                 add_volume(pool, vm["zpool"], disk)
     pool.close()
 
@@ -164,7 +147,7 @@ def _resize(pool: Pool, disk: VM, change: VM) -> None:
 
 
 def _filesystems(root: Element, payload: VM) -> None:
-    for target in payload.pop("remove_filesystems", None) or []:
+    for _, target in items(payload.pop("remove_filesystems", None)):
         zonedoc.drop(root, "filesystem", "directory", target)
     for one in payload.pop("update_filesystems", None) or []:
         zonedoc.replace(root, "filesystem", "directory", one["target"], zonedoc.filesystem_element(one))
@@ -174,9 +157,9 @@ def _filesystems(root: Element, payload: VM) -> None:
 def _hashes(world: World, vm: VM, payload: VM) -> bool:
     values = {name: dict(vm[name]) for name in HASHES}
     for name in HASHES:
-        values[name].update(payload.get(f"set_{name}") or {})
-        for key in payload.get(f"remove_{name}") or []:
-            values[name].pop(key, None)
+        values[name].update(items(payload.get(f"set_{name}")))
+        for _, key in items(payload.get(f"remove_{name}")):
+            values[name].pop(text(key), None)
     if all(values[name] == vm[name] for name in HASHES):
         return False
     metadata = {name: values[name] for name in ("customer_metadata", "internal_metadata")}
@@ -193,8 +176,8 @@ def _pool(world: World, vm: VM, payload: VM) -> bool:
     for key, prop in POOL_KEYS.items():
         if key in payload:
             value = payload[key]
-            gone = value in (None, "", 0) and key != "quota"
-            local[prop] = None if gone else str(int(value or 0) * GIB) if key == "quota" else str(value)
+            gone = value is UNDEFINED or (value in (None, "", 0, "none") and key != "quota")
+            local[prop] = None if gone else str(int(to_number(value)) * GIB) if key == "quota" else str(value)
     if "quota" in local and vm["brand"] == "bhyve":
         local["refquota"] = local["quota"]
     pool = Pool(world.root)

@@ -2,87 +2,60 @@
 
 from __future__ import annotations
 
-import ipaddress
-import os
+from chunter_nsq.smartos.simulator.payload.javascript import Crash, has, items, to_number
+from chunter_nsq.smartos.simulator.payload.memory import fix_memory
+from chunter_nsq.smartos.simulator.payload.table import BRANDS, allowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
-HVM = ("kvm", "bhyve")
-HVM_PRIVILEGES = "default,-file_link_any,-net_access,-proc_fork,-proc_info,-proc_session"
-OVERHEAD_MIB = {"kvm": 1024, "bhyve": 1280}
+MOST_SHARES = 65535
 
 
-def fill(payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload with every default in place."""
-    vm = dict(payload)
-    brand = vm.setdefault("brand", "joyent")
-    vm.setdefault("owner_uuid", NOBODY)
-    vm.setdefault("autoboot", True)
-    vm.setdefault("zpool", "zones")
-    if brand not in HVM:
-        vm.setdefault("dns_domain", "local")
-    vm["cpu_shares"] = min(int(vm.get("cpu_shares", 100)), 65535)
-    vm.setdefault("zfs_io_priority", 100)
-    vm.setdefault("max_lwps", 2000)
-    _memory(vm, brand)
-    for name in ("max_msg_ids", "max_sem_ids", "max_shm_ids"):
-        vm.setdefault(name, 4096)
-    if brand in HVM:
-        vm.setdefault("vcpus", 1)
-    vm.setdefault("limit_priv", HVM_PRIVILEGES if brand in HVM else "default")
-    vm.setdefault("quota", 1 if brand == "bhyve" else 10)
-    vm.setdefault("billing_id", NOBODY)
-    if brand == "bhyve":
-        vm.setdefault("com1", "/dev/zconsole")
-        vm.setdefault("com2", "socket,/tmp/vm.ttyb")
-    if brand in HVM:
-        vm.setdefault("zlog_mode", "g--")
-        vm.setdefault("zlog_name", "platform.log")
-    return vm
+def apply_defaults(payload: dict[str, Any]) -> None:
+    """Fill in; the order is the platform's.
+
+    Raises:
+        Crash: the brand is unknown, or a disk or nic is null.
+    """
+    payload.setdefault("owner_uuid", NOBODY)
+    payload.setdefault("autoboot", True)
+    payload.setdefault("brand", "joyent")
+    payload.setdefault("zpool", "zones")
+    payload.setdefault("dns_domain", "local")
+    if to_number(payload.setdefault("cpu_shares", 100)) > MOST_SHARES:
+        payload["cpu_shares"] = MOST_SHARES
+    payload.setdefault("zfs_io_priority", 100)
+    payload.setdefault("max_lwps", 2000)
+    payload.setdefault("ram", 256)
+    brand = payload["brand"]
+    if not isinstance(brand, str) or brand not in BRANDS:
+        raise Crash("Cannot read properties of undefined (reading 'features')")
+    fix_memory(payload, {}, brand)
+    if allowed("vcpus", brand):
+        payload.setdefault("vcpus", 1)
+    if BRANDS[brand].get("use_tmpfs"):
+        _tmpfs(payload)
+    payload.setdefault("limit_priv", list(BRANDS[brand].get("limit_priv", ("default",))))
+    payload.setdefault("quota", 1 if brand == "bhyve" else 10)
+    payload.setdefault("billing_id", NOBODY)
+    for disk in _members(payload, "disks"):
+        if not has(disk, "model") and "disk_driver" in payload:
+            disk["model"] = payload["disk_driver"]
+        if not has(disk, "media") and isinstance(disk, dict):
+            disk["media"] = "disk"
+    for nic in _members(payload, "nics"):
+        if not has(nic, "model") and "nic_driver" in payload:
+            nic["model"] = payload["nic_driver"]
 
 
-def _memory(vm: dict[str, Any], brand: str) -> None:
-    if brand in HVM:
-        vm.setdefault("ram", 256)
-        vm.setdefault("max_physical_memory", vm["ram"] + OVERHEAD_MIB[brand])
-    else:
-        vm.setdefault("max_physical_memory", vm.get("ram", 256))
-        vm.pop("ram", None)
-    physical = vm["max_physical_memory"]
-    vm.setdefault("max_locked_memory", physical)
-    vm.setdefault("max_swap", max(physical, 256))
-    vm.setdefault("max_shm_memory", physical)
-    if brand not in HVM:
-        vm.setdefault("tmpfs", physical)
+def _tmpfs(payload: dict[str, Any]) -> None:
+    physical = payload["max_physical_memory"]
+    if "tmpfs" not in payload or to_number(payload["tmpfs"]) > to_number(physical):
+        payload["tmpfs"] = physical
 
 
-def random_mac() -> str:
-    """A locally administered address as vmadm makes them."""
-    octets = bytearray(os.urandom(6))
-    octets[0] = (octets[0] & 0xF0) | 0x02
-    return ":".join(f"{octet:02x}" for octet in octets)
-
-
-def finish_nic(nic: dict[str, Any]) -> dict[str, Any]:
-    """Old and new forms of addresses and gateways beside each other, as they are stored."""
-    nic = dict(nic)
-    if "ips" in nic and "ip" not in nic:
-        first = str(nic["ips"][0])
-        nic["ip"] = first.partition("/")[0]
-    if "ip" in nic and "ips" not in nic:
-        nic["ips"] = [nic["ip"] if nic["ip"] in ("dhcp", "addrconf") else f"{nic['ip']}/{_bits(nic)}"]
-    if "ips" in nic and "netmask" not in nic and "/" in str(nic["ips"][0]) and ":" not in str(nic["ips"][0]):
-        nic["netmask"] = str(ipaddress.ip_interface(nic["ips"][0]).netmask)
-    if "gateways" in nic and nic["gateways"] and "gateway" not in nic:
-        nic["gateway"] = nic["gateways"][0]
-    if "gateway" in nic and "gateways" not in nic:
-        nic["gateways"] = [nic["gateway"]]
-    return nic
-
-
-def _bits(nic: dict[str, Any]) -> int:
-    mask = nic.get("netmask", "255.255.255.0")
-    return sum(int(part).bit_count() for part in str(mask).split("."))
+def _members(payload: dict[str, Any], name: str) -> list[Any]:
+    return [one for _, one in items(payload.get(f"add_{name}", payload.get(name)))]
