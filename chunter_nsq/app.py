@@ -50,7 +50,7 @@ from chunter_nsq.smartos.vmadm import Vmadm
 from chunter_nsq.smartos.zfs import Zfs
 from chunter_nsq.smartos.zoneadm import Zoneadm
 from chunter_nsq.status.server import listen
-from chunter_nsq.ticker import Ticker
+from chunter_nsq.ticker import Listener, Ticker
 from chunter_nsq.tools import Tools
 
 log = logging.getLogger(__name__)
@@ -159,6 +159,7 @@ class Agent:
         )
         self.dispatcher.tools = self.tools
         self.publishers = publishers.schedule(self.tools)
+        self.dispatcher.listeners = [one.tell for one in self.publishers if isinstance(one, Listener)]
         self.ticker = Ticker(self.outbox.put, host_id)
         connection = _connection(config, self.host.id)
         self.producer = Producer(connection)

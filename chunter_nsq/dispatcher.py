@@ -117,6 +117,7 @@ class Dispatcher:
         self.limits = limits
         self.allows = allows
         self.tools: Any = None
+        self.listeners: list[Callable[[Event], None]] = []
         self._journal = journal
         self._outbox = outbox
         self.addressee = addressee
@@ -250,7 +251,10 @@ class Dispatcher:
                     if isinstance(step, Progress):
                         await self._note(job, step)
                     else:
-                        await self._outbox.put([step])
+                        written = self._outbox.put([step])
+                        for listener in self.listeners:
+                            listener(step)
+                        await written
         except TimeoutError:
             if limit.expired():
                 raise ToolTimeout(

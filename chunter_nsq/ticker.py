@@ -53,6 +53,14 @@ class Follower(Protocol):
         """What the stream tells, until it ends."""
 
 
+@runtime_checkable
+class Listener(Protocol):
+    """A publisher that wants to know what handlers said of its subject."""
+
+    def tell(self, event: Event) -> None:
+        """A handler said this."""
+
+
 @dataclass(slots=True)
 class _Health:
     """How a source does."""

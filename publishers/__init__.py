@@ -7,9 +7,11 @@ from chunter_nsq.tools import Tools
 from publishers.announce import Announce
 from publishers.heartbeat import Heartbeat
 from publishers.memory import Memory
+from publishers.zoneinfo import ZoneInfo
 from publishers.zones import Zones
 
 
 def schedule(tools: Tools) -> tuple[Publisher, ...]:
     """The publishers of a host; each says how often it wants to be asked."""
-    return (Announce(tools), Heartbeat(tools), Zones(tools), Memory(tools))
+    info = ZoneInfo(tools)
+    return (Announce(tools), Heartbeat(tools), Zones(tools, info), info, Memory(tools))

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
+from chunter_nsq.errors import ToolFailed
 from chunter_nsq.messages.events import Event, Note
 from chunter_nsq.smartos.names import is_uuid
+from chunter_nsq.smartos.vmadm import events_argv, parse_event
 from chunter_nsq.smartos.zoneadm import Zone
 from chunter_nsq.tools import Tools
 from chunter_nsq.zonestate import SPACE
+from publishers.configs import SPACE as CONFIGS
+from publishers.configs import Configs
+from publishers.zoneinfo import BRANDS, ZoneInfo
 from publishers.zoneview import BEGUN, ZoneView
 
 log = logging.getLogger(__name__)
+
+_AT_ONCE = 20
 
 
 class Zones:
@@ -25,9 +33,11 @@ class Zones:
 
     name = "zones"
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, info: ZoneInfo) -> None:
         self._tools = tools
+        self._info = info
         self._view: ZoneView | None = None
+        self._configs: Configs | None = None
         self.is_following = False
 
     @property
@@ -60,42 +70,64 @@ class Zones:
     async def follow(self) -> AsyncIterator[Sequence[Event | Note]]:
         """What the event stream tells, until it ends."""
         view = await self._known()
+        if self._configs is None:
+            self._configs = Configs(await self._tools.outbox.recall(CONFIGS))
         inventory = self._tools.inventory
         try:
             async with self._tools.vmadm.events() as lines:
                 async for line in lines:
-                    document = _document(line)
-                    kind, vm = document.get("type"), document.get("vm")
-                    if kind == "ready":
-                        vms = document.get("vms")
-                        inventory.begin(vms.values() if isinstance(vms, dict) else ())
-                        self.is_following = True
-                    elif kind == "delete":
-                        inventory.drop(str(document.get("uuid") or document.get("zonename")))
-                    elif isinstance(vm, dict):
-                        inventory.put(vm)
-                        if events := view.hint(_subject(document), str(vm.get("zone_state", ""))):
-                            yield events
+                    event = parse_event(line)
+                    if event is None:
+                        log.warning("zones.unreadable_event", extra={"line": line[:200].decode("utf-8", "replace")})
+                    elif event["type"] == "ready":
+                        async for batch in self._begin(event):
+                            yield batch
+                    elif batch := self._take(view, self._configs, event):
+                        yield batch
+                raise ended(lines.exit_status, lines.stderr)
         finally:
             self.is_following = False
             inventory.end()
+
+    async def _begin(self, event: dict[str, Any]) -> AsyncIterator[Sequence[Event | Note]]:
+        """All machines as the stream begins; a thousand of them are looked at without holding up the loop."""
+        vms = event.get("vms")
+        machines = list(vms.values()) if isinstance(vms, dict) else []
+        self._tools.inventory.begin(machines)
+        self.is_following = True
+        for number, machine in enumerate(machines):
+            if self._configs is not None and (events := self._configs.seen(machine)):
+                yield events
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    def _take(self, view: ZoneView, configs: Configs, event: dict[str, Any]) -> Sequence[Event | Note]:
+        """What there is to tell after an event of the stream."""
+        vm, subject = event.get("vm"), _subject(event)
+        if event["type"] == "delete":
+            self._tools.inventory.drop(subject)
+            return configs.gone(subject)
+        if not isinstance(vm, dict):
+            return ()
+        self._tools.inventory.put(vm)
+        events = view.hint(subject, str(vm.get("zone_state", "")))
+        if vm.get("brand") in BRANDS and any(one.data.get("data") == "running" for one in events):
+            self._info.booted(subject)
+        return [*events, *configs.seen(vm, event.get("changes"))]
+
+
+def ended(exit_status: int | None, stderr: str) -> ToolFailed:
+    """The stream's end, which is never meant: it is begun anew."""
+    return ToolFailed(
+        "The platform's event stream ended; it is begun anew, and the list tells what it missed",
+        {"argv": list(events_argv()), "exit_status": exit_status, "stderr": stderr[-2000:]},
+    )
 
 
 def _name(zone: Zone) -> str:
     return zone.uuid if is_uuid(zone.uuid) else zone.name
 
 
-def _subject(document: dict[str, object]) -> str:
+def _subject(document: Mapping[str, Any]) -> str:
     uuid = document.get("uuid")
     return uuid if isinstance(uuid, str) and is_uuid(uuid) else str(document.get("zonename"))
-
-
-def _document(line: bytes) -> dict[str, object]:
-    try:
-        document = json.loads(line)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        log.warning("zones.unreadable_event", extra={"line": line[:200].decode("utf-8", "replace")})
-        return {}
-    return document

@@ -14,6 +14,7 @@ COMMANDS = {
     "hosts": "List the hosts whose agents answer.",
     "call": "Send a command to a host and wait for its result.",
     "tail": "Follow what agents publish.",
+    "schema": "The message contract for programs: JSON Schema and AsyncAPI.",
     "simulator": "A SmartOS platform to try things on, in a directory.",
     "version": "Print the version.",
 }

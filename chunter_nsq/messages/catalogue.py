@@ -119,6 +119,13 @@ KINDS: tuple[Kind, ...] = (
         howl("state", one_of(*ZONE_STATES), previous=maybe(TEXT), zone_state=maybe(TEXT)),
     ),
     Kind("chunter.zone.created", "zone", "a zone is there that was not", howl("create")),
+    Kind(
+        "chunter.zone.update",
+        "zone",
+        "the configuration of a zone, when it changed",
+        howl("update", record(config=ANY_OBJECT, optional={"package": TEXT, "hypervisor": TEXT})),
+    ),
+    Kind("chunter.zone.info", "zone", "what the hypervisor of a running machine tells", howl("info", ANY_OBJECT)),
     Kind("chunter.zone.deleted", "zone", "a zone is gone", howl("delete")),
     Kind("chunter.memory.update", "memory", "the memory accounting of the host, in MiB", howl("memory", _MEMORY)),
     _snapshot("completed", data=record(comment=maybe(TEXT), timestamp=TIME, state=one_of("completed"))),

@@ -102,3 +102,35 @@ async def test_an_existing_machine_survives_a_create_with_its_uuid(ears: Ears, n
 
     assert ("failed", "already_exists") == (done["status"], done["error"]["code"])
     assert [uuid] == _machines(host)
+
+
+async def test_a_changed_configuration_is_told(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """A change by a command and one by hand each give one update with FiFo's form of the configuration."""
+    host = await new_host(zones=1).start().ready()
+    (uuid,) = _machines(host)
+
+    def told(alias: str) -> bool:
+        return [alias] == [e["data"]["data"]["config"]["alias"] for e in ears.of("chunter.zone.update", uuid)][-1:]
+
+    await ears.when(lambda: told("zone0"))
+    await ears.result(host.send("machine.update", uuid, params={"payload": {"alias": "by-command"}}))
+    await ears.when(lambda: told("by-command"))
+    await asyncio.to_thread(host.tool, "vmadm", "update", uuid, "alias=by-hand")
+    await ears.when(lambda: told("by-hand"))
+    await ears.result(host.send("machine.stop", uuid, params={"force": True}))
+    await ears.state(uuid, "stopped")
+
+    aliases = [e["data"]["data"]["config"]["alias"] for e in ears.of("chunter.zone.update", uuid)]
+    assert ["zone0", "by-command", "by-hand"] == list(dict.fromkeys(aliases))
+
+
+async def test_a_hypervisor_tells_its_console(ears: Ears, host: Host) -> None:
+    """A bhyve machine that boots is asked for its VNC address, and the answer is published."""
+    uuid = new_uuid()
+    disk = {"image_uuid": "cf6b54f9-2952-4213-ba84-b6f64a7ec229", "boot": True, "model": "virtio"}
+    machine = {"brand": "bhyve", "alias": "b0", "ram": 512, "vcpus": 1, "disks": [disk]}
+    done = await ears.result(host.send("machine.create", uuid, params={"payload": machine}))
+    assert "succeeded" == done["status"], done
+
+    told = await ears.until(lambda e: e["type"] == "chunter.zone.info" and e["subject"] == uuid)
+    assert "vnc" in told["data"]["data"]
