@@ -61,7 +61,11 @@ class Arc:
     async def tick(self) -> AsyncIterator[Sequence[Event]]:
         """The statistics, with the hit rate of this interval."""
         reading = await self._kstat.read(SPECS)
-        values = {key: value for kstat in reading.kstats() for key, value in kstat.values.items()}
+        values = {
+            name: value
+            for kstat in reading.table.kstats()
+            for name, value in zip(kstat.head.statistics, kstat.values, strict=True)
+        }
         try:
             now = figures(values)
         except ValueError as fault:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from chunter_nsq.messages.events import Event
-from chunter_nsq.smartos.kstat import Kstat, any_of, any_zone
+from chunter_nsq.smartos.kstat import Head, Kstat, any_of, any_zone
 
 _EVERY_TICKS = 6
-_UNLIMITED = b"18446744073709551615"
+_UNLIMITED = 2**64 - 1
 _NSEC_PERCENT = 100 / 1e9
 _CPU_PREFIX = "cpu_nsec_"
 
@@ -68,6 +68,24 @@ class _Sample(NamedTuple):
     silent: int
 
 
+class _Pick(NamedTuple):
+    """Which of the values that are printed are told, and under which names."""
+
+    names: tuple[str, ...]
+    places: tuple[int, ...] | None  # None for all of them
+
+    @classmethod
+    def of(cls, head: Head) -> _Pick:
+        """By the names that the module's kind knows; of processors, whatever has the prefix."""
+        if head.module == b"cpu":
+            names = {one: one.decode() for one in head.statistics if one.startswith(_CPU_PREFIX.encode())}
+        else:
+            names = _NAMES[head.module]
+        places = tuple(place for place, one in enumerate(head.statistics) if one in names)
+        told = tuple(names[head.statistics[place]].removeprefix(_CPU_PREFIX) for place in places)
+        return cls(told, None if len(places) == len(head.statistics) else places)
+
+
 _Key = tuple[bytes, int, bytes]
 
 
@@ -81,6 +99,7 @@ class Meters:
         self._after: dict[_Key, _Sample] = {}
         self._at: float | None = None
         self._seconds = 0.0
+        self._picks: dict[tuple[bytes, tuple[bytes, ...]], _Pick] = {}
 
     def read(self, kstats: Iterable[Kstat], zones: Mapping[int, str], at: float) -> Iterator[Event | None]:
         """The events of a reading, None where there is none, so that others get their turn; ``at`` in seconds.
@@ -93,61 +112,64 @@ class Meters:
         caps: dict[int, Values] = {}
         processors: list[dict[str, Any]] = []
         for kstat in kstats:
-            if kstat.module == b"caps":
-                caps[kstat.instance] = _values(kstat)
-            elif kstat.module == b"cpu":
+            module, instance, _ = kstat.head.key
+            if module == b"cpu":
                 processors.append(self._processor(kstat))
-            elif kstat.module == b"link":
+            elif module == b"caps":
+                caps[instance] = self._values(kstat)
+                yield None
+            elif module == b"link":
                 yield self._link(kstat)
-            elif kstat.instance in zones and kstat.module in _KINDS:
-                yield self._zone(kstat, zones[kstat.instance], caps)
+            elif instance in zones and module in _KINDS:
+                yield self._zone(kstat, zones[instance], caps)
         if processors:
             data = {"event": "mpstat", "data": sorted(processors, key=lambda one: int(one["cpu"]))}
             yield Event("metric", "chunter.metric.mpstat", f"{self._host}-metrics", data)
         self._before, self._at = self._after, at
 
     def _zone(self, kstat: Kstat, zone: str, caps: Mapping[int, Values]) -> Event | None:
-        values = _values(kstat)
-        if kstat.module == b"zones":
-            name = "cpu"
-            values |= caps.get(kstat.instance, {})
-        else:
-            name = _ZONE_EVENTS[kstat.module]
-            if not kstat.instance:
-                return None  # of the global zone these two are the whole host's
-        data = self._sampled(kstat, values, _KINDS[kstat.module])
-        return self._event(name, zone, data) if data else None
+        module, instance, _ = kstat.head.key
+        if module == b"zones":
+            return self._told("cpu", kstat, zone, self._values(kstat) | caps.get(instance, {}))
+        if instance == 0:
+            return None  # of the global zone these are the whole host's
+        return self._told(_ZONE_EVENTS[module], kstat, zone, self._values(kstat))
 
     def _link(self, kstat: Kstat) -> Event | None:
-        zone = kstat.values.get(b"zonename", b"global").decode(errors="replace")
+        zone = (kstat.value(b"zonename") or b"global").decode(errors="replace")
         if zone == "global":
             return None
-        data = self._sampled(kstat, _values(kstat), _NET)
-        ifname = kstat.name.decode(errors="replace").partition("_")[2]
-        return self._event("net", zone, {"ifname": ifname} | data) if data else None
+        ifname = kstat.head.key[2].decode(errors="replace").partition("_")[2]
+        return self._told("net", kstat, zone, self._values(kstat), ifname=ifname)
 
     def _processor(self, kstat: Kstat) -> dict[str, Any]:
-        prefix = len(_CPU_PREFIX)
-        statistics = {name[prefix:].decode(): int(value) for name, value in kstat.values.items()}
-        values: Values = dict(statistics)
-        rates = self._rates(kstat, values, tuple(values), _NSEC_PERCENT)
-        self._after[kstat[:3]] = _Sample(values, 0)
-        return {"cpu": kstat.instance, **values, **({"rates": rates} if rates else {})}
+        values = self._values(kstat)
+        rates = self._rates(self._before.get(kstat.head.key), values, tuple(values), _NSEC_PERCENT)
+        self._after[kstat.head.key] = _Sample(values, 0)
+        return {"cpu": kstat.head.instance, **values, **({"rates": rates} if rates else {})}
 
-    def _sampled(self, kstat: Kstat, values: Values, kind: Kind) -> dict[str, Any] | None:
-        """What to tell of a sample, which is remembered; None when it is as it was."""
-        before = self._before.get(kstat[:3])
-        same = before is not None and before.values == values
-        silent = before.silent + 1 if before is not None and same else 0
-        if not values or (same and silent % _EVERY_TICKS):
-            self._after[kstat[:3]] = _Sample(values, silent)
+    def _told(self, name: str, kstat: Kstat, zone: str, values: Values, **more: str) -> Event | None:
+        """The event of a sample, which is remembered; None when it is as it was."""
+        key = kstat.head.key
+        before = self._before.get(key)
+        silent = kstat.head.instance % _EVERY_TICKS  # so that not all idle zones are told at once
+        if before is not None:
+            silent = before.silent + 1 if before.values == values else 0
+            if silent % _EVERY_TICKS:
+                self._after[key] = _Sample(values, silent)
+                return None
+        self._after[key] = _Sample(values, silent)
+        if not values:
             return None
-        self._after[kstat[:3]] = _Sample(values, 0 if before is not None else kstat.instance % _EVERY_TICKS)
-        rates = self._rates(kstat, values, kind.counters, kind.scale)
-        return {**values, "rates": rates} if rates else {**values}
+        kind = _KINDS[key[0]]
+        rates = self._rates(before, values, kind.counters, kind.scale)
+        data = {**more, **values, "rates": rates} if rates else {**more, **values}
+        message = {"event": name, "data": data}
+        return Event("metric", f"chunter.metric.{name}", f"{self._subject(zone)}-metrics", message)
 
-    def _rates(self, kstat: Kstat, values: Values, counters: tuple[str, ...], scale: float) -> dict[str, float] | None:
-        before = self._before.get(kstat[:3])
+    def _rates(
+        self, before: _Sample | None, values: Values, counters: tuple[str, ...], scale: float
+    ) -> dict[str, float] | None:
         if before is None or self._seconds <= 0:
             return None
         factor = scale / self._seconds
@@ -161,16 +183,15 @@ class Meters:
                 rates[name] = round((now - then) * factor, 2)
         return rates
 
-    def _event(self, name: str, zone: str, data: dict[str, Any]) -> Event:
-        subject = f"{self._subject(zone)}-metrics"
-        return Event("metric", f"chunter.metric.{name}", subject, {"event": name, "data": data})
-
-
-def _values(kstat: Kstat) -> Values:
-    """The numbers that are told of it; None for no limit."""
-    names = _NAMES[kstat.module]
-    return {
-        names[name]: None if value == _UNLIMITED else int(value)
-        for name, value in kstat.values.items()
-        if name in names
-    }
+    def _values(self, kstat: Kstat) -> Values:
+        """The numbers that are told of it; None for no limit."""
+        head, printed = kstat
+        pick = self._picks.get((head.module, head.statistics))
+        if pick is None:
+            pick = self._picks[head.module, head.statistics] = _Pick.of(head)
+        if pick.places is not None:
+            printed = [printed[place] for place in pick.places]
+        values: Values = dict(zip(pick.names, map(int, printed), strict=True))
+        if _UNLIMITED in values.values():
+            return {name: None if value == _UNLIMITED else value for name, value in values.items()}
+        return values

@@ -37,9 +37,10 @@ class Metrics:
             return
         await self._names.refresh()
         reading = await self._kstat.read(specs(self._names.by_hand()))
+        table = reading.table
         batch: list[Event] = []
         try:
-            for count, event in enumerate(self._meters.read(reading.kstats(), reading.zones(), reading.at)):
+            for count, event in enumerate(self._meters.read(table.kstats(), table.zones(), reading.at)):
                 if event is not None:
                     batch.append(event)
                 if len(batch) >= _BATCH:

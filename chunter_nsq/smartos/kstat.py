@@ -11,8 +11,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
+from chunter_nsq.smartos.documents import whole_lines
 from chunter_nsq.smartos.invocation import Completed
 from chunter_nsq.smartos.refusal import UnreadableOutput, check, unreadable
 from chunter_nsq.smartos.runner import Runner
@@ -21,38 +24,75 @@ KSTAT = "usr/bin/kstat"
 NAME_CHARACTERS = 30
 _ATTEMPTED = "read kernel statistics"
 _HEAD_PARTS = 3
+_SHOWN_BYTES = 200
+
+
+class Head(NamedTuple):
+    """Whose statistics these are, and what they are called, in the order of the tool."""
+
+    key: tuple[bytes, int, bytes]
+    statistics: tuple[bytes, ...]
+
+    @property
+    def module(self) -> bytes:
+        """The module; the key's other parts are instance and name."""
+        return self.key[0]
+
+    @property
+    def instance(self) -> int:
+        """The instance, which of a zone's statistics is the zone's id."""
+        return self.key[1]
 
 
 class Kstat(NamedTuple):
     """The statistics of one module, instance and name, as printed."""
 
-    module: bytes
-    instance: int
-    name: bytes
-    values: dict[bytes, bytes]
+    head: Head
+    values: list[bytes]
+
+    def value(self, statistic: bytes) -> bytes | None:
+        """One of them, None when it was not printed."""
+        statistics = self.head.statistics
+        return self.values[statistics.index(statistic)] if statistic in statistics else None
 
 
-class Reading:
-    """What was printed, and when on the monotonic clock."""
+class Layout(NamedTuple):
+    """What stands on which line: the same from reading to reading as long as no zone comes or goes."""
 
-    def __init__(self, completed: Completed, at: float) -> None:
-        self.at = at
-        self._completed = completed
+    keys: list[bytes]
+    heads: list[Head]
+
+
+class Table(NamedTuple):
+    """A reading, apart from when it was: the values in the places that the layout names."""
+
+    layout: Layout
+    values: list[bytes]
 
     def kstats(self) -> Iterator[Kstat]:
-        """One by one, in the order of the tool; raises UnreadableOutput at a line that is none."""
-        try:
-            yield from parse_kstats(self._completed.stdout)
-        except ValueError as odd:
-            raise self.odd(str(odd)) from odd
+        """One by one, in the order of the tool."""
+        at = 0
+        for head in self.layout.heads:
+            end = at + len(head.statistics)
+            yield Kstat(head, self.values[at:end])
+            at = end
 
     def zones(self) -> dict[int, str]:
         """Zone id to the whole name of each running zone."""
-        return parse_zonenames(self._completed.stdout)
+        named = ((kstat.head, kstat.value(b"zonename")) for kstat in self.kstats() if kstat.head.module == b"zones")
+        return {head.instance: name.decode(errors="replace") for head, name in named if name is not None}
+
+
+class Reading(NamedTuple):
+    """What was printed, and when on the monotonic clock."""
+
+    table: Table
+    at: float
+    completed: Completed
 
     def odd(self, what: str) -> UnreadableOutput:
         """The fault for something printed that makes no sense."""
-        return unreadable(self._completed, _ATTEMPTED, f"{what} makes no sense")
+        return _odd(self.completed, what)
 
 
 def read_argv(specs: Sequence[str]) -> tuple[str, ...]:
@@ -76,53 +116,53 @@ def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", ".", text)
 
 
-def parse_kstats(stdout: bytes) -> Iterator[Kstat]:
-    """The statistics, gathered as long as lines belong together; raises ValueError at a line that is none."""
-    current: bytes | None = None
-    kstat = Kstat(b"", 0, b"", {})
-    for line in stdout.split(b"\n")[:-1]:
-        key, tab, value = line.partition(b"\t")
-        head, _, statistic = key.rpartition(b":")
-        if head != current:
-            if current is not None:
-                yield kstat
-            parts = head.split(b":", _HEAD_PARTS - 1)
-            if len(parts) != _HEAD_PARTS or not parts[1].isdigit():
-                raise ValueError(repr(line[:200].decode(errors="replace")))
-            current = head
-            kstat = Kstat(parts[0], int(parts[1]), parts[2], {})
-        if not tab:
-            raise ValueError(repr(line[:200].decode(errors="replace")))
-        kstat.values[statistic] = value
-    if current is not None:
-        yield kstat
+def parse_table(stdout: bytes, known: Layout | None = None) -> Table:
+    """All lines at once; with ``known``, the layout of the reading before, most of the work was done then.
+
+    Raises:
+        ValueError: at a line that is no statistic.
+    """
+    cells = stdout.replace(b"\n", b"\t").split(b"\t")
+    lines = stdout.count(b"\n")
+    if len(cells) != 2 * lines + 1:
+        odd = next((line for line in stdout.split(b"\n")[:-1] if line.count(b"\t") != 1), b"")
+        raise ValueError(repr(odd[:_SHOWN_BYTES].decode(errors="replace")))
+    keys = cells[:-1:2]
+    layout = known if known is not None and known.keys == keys else Layout(keys, list(_heads(keys)))
+    return Table(layout, cells[1::2])
 
 
-def parse_zonenames(stdout: bytes) -> dict[int, str]:
-    """Zone id to whole name, of the kstats of module ``zones``."""
-    names: dict[int, str] = {}
-    mark = b":zonename\t"
-    at = stdout.find(mark)
-    while at >= 0:
-        module, _, rest = stdout[stdout.rfind(b"\n", 0, at) + 1 : at].partition(b":")
-        zoneid = rest.partition(b":")[0]
-        end = stdout.find(b"\n", at)
-        if module == b"zones" and zoneid.isdigit():
-            names[int(zoneid)] = stdout[at + len(mark) : end].decode(errors="replace")
-        at = stdout.find(mark, end)
-    return names
+def _heads(keys: Sequence[bytes]) -> Iterator[Head]:
+    """What belongs together stands together."""
+    for head, group in groupby((key.rpartition(b":") for key in keys), key=itemgetter(0)):
+        parts = head.split(b":", _HEAD_PARTS - 1)
+        if len(parts) != _HEAD_PARTS or not parts[1].isdigit():
+            raise ValueError(repr(head[:_SHOWN_BYTES].decode(errors="replace")))
+        yield Head((parts[0], int(parts[1]), parts[2]), tuple(statistic for _, _, statistic in group))
+
+
+def _odd(completed: Completed, what: str) -> UnreadableOutput:
+    return unreadable(completed, _ATTEMPTED, f"{what} makes no sense")
 
 
 class Kstats:
-    """``kstat``, for looking only."""
+    """``kstat``, for looking only; one for each set of specifications that is read again and again."""
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
+        self._layout: Layout | None = None
 
     async def read(self, specs: Sequence[str]) -> Reading:
         """One reading of all these; raises ToolFailed, also when there is none of them."""
         completed = check(await self._runner.run(read_argv(specs)), _ATTEMPTED)
         at = time.monotonic()
-        if not completed.stdout.endswith(b"\n"):
-            raise unreadable(completed, _ATTEMPTED, "its last line is cut off")
-        return Reading(completed, at)
+        stdout = whole_lines(completed, _ATTEMPTED)
+        if not stdout:
+            raise unreadable(completed, _ATTEMPTED, "it printed nothing")
+        try:
+            table = parse_table(stdout, self._layout)
+        except ValueError as odd:
+            raise _odd(completed, str(odd)) from odd
+        self._layout = table.layout
+        brief = Completed(completed.argv, 0, stdout[:_SHOWN_BYTES], completed.stderr, completed.seconds)
+        return Reading(table, at, brief)

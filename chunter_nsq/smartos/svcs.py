@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from typing import NamedTuple
 
+from chunter_nsq.smartos.documents import whole_lines
 from chunter_nsq.smartos.invocation import Completed
 from chunter_nsq.smartos.refusal import UnreadableOutput, check, unreadable
 from chunter_nsq.smartos.runner import Runner
@@ -172,9 +173,8 @@ class Svcs:
             ToolFailed: it failed, or what it printed is not whole.
         """
         completed = check(await self._runner.run(list_argv(), timeout_seconds=_TIMEOUT_SECONDS), _ATTEMPTED)
-        stdout = completed.stdout
-        if not stdout.endswith(b"\n"):
-            why = "its last line is cut off" if stdout else "it listed nothing, not even the global zone's"
-            raise unreadable(completed, _ATTEMPTED, why)
+        stdout = whole_lines(completed, _ATTEMPTED)
+        if not stdout:
+            raise unreadable(completed, _ATTEMPTED, "it listed nothing, not even the global zone's")
         brief = Completed(completed.argv, completed.exit_status, stdout[:512], completed.stderr, completed.seconds)
         return Listing(split_zones(stdout, known), time.time(), brief)

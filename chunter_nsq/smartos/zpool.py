@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from chunter_nsq.smartos.documents import whole_lines
 from chunter_nsq.smartos.invocation import Completed
 from chunter_nsq.smartos.names import checked, is_dataset
 from chunter_nsq.smartos.refusal import check, unreadable
@@ -154,9 +155,7 @@ class Zpool:
             self._lists_exactly = rounded.exit_status != 0
             completed = rounded if rounded.exit_status == 0 else completed
         attempted = "list the pools"
-        lines = check(completed, attempted).stdout.decode(errors="replace").split("\n")
-        if lines.pop():
-            raise unreadable(completed, attempted, "its last line is cut off")
+        lines = whole_lines(check(completed, attempted), attempted).decode(errors="replace").split("\n")[:-1]
         pools = tuple(pool for line in lines if (pool := parse_pool(line)) is not None)
         if len(pools) != len(lines):
             raise unreadable(completed, attempted, "a line is not a pool's")

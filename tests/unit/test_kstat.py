@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from publisher_parts import desk_in
 
 from chunter_nsq.errors import ToolFailed
-from chunter_nsq.smartos.kstat import Kstat, Kstats, any_of, any_zone, parse_kstats, parse_zonenames, read_argv
+from chunter_nsq.smartos.kstat import Head, Kstat, Kstats, any_of, any_zone, parse_table, read_argv
 
 ZONE = "dc5cbce7-798a-4bc9-bdc5-61b4be00a22e"
 PRINTED = f"""\
@@ -29,17 +29,29 @@ def test_several_kinds_are_read_by_one_process() -> None:
 
 def test_lines_of_one_statistic_are_gathered() -> None:
     """Module, instance and name head what belongs together."""
+    zone = ZONE.encode()
     assert [
-        Kstat(b"caps", 21, b"cpucaps_zone_21", {b"usage": b"37"}),
-        Kstat(b"link", 0, b"z21_net0", {b"rbytes64": b"9120332231", b"zonename": ZONE.encode()}),
-        Kstat(b"zones", 0, b"global", {b"nsec_user": b"5512345678901", b"zonename": b"global"}),
-        Kstat(b"zones", 21, ZONE[:30].encode(), {b"avenrun_1min": b"13", b"zonename": ZONE.encode()}),
-    ] == list(parse_kstats(PRINTED))
+        Kstat(Head((b"caps", 21, b"cpucaps_zone_21"), (b"usage",)), [b"37"]),
+        Kstat(Head((b"link", 0, b"z21_net0"), (b"rbytes64", b"zonename")), [b"9120332231", zone]),
+        Kstat(Head((b"zones", 0, b"global"), (b"nsec_user", b"zonename")), [b"5512345678901", b"global"]),
+        Kstat(Head((b"zones", 21, zone[:30]), (b"avenrun_1min", b"zonename")), [b"13", zone]),
+    ] == list(parse_table(PRINTED).kstats())
+
+
+def test_a_layout_is_used_again() -> None:
+    """As long as the same statistics are printed, what they are is not looked into; else it is."""
+    first = parse_table(PRINTED)
+    later = PRINTED.replace(b"9120332231", b"9120339999")
+    second = parse_table(later, first.layout)
+    assert first.layout is second.layout
+    assert list(parse_table(later).kstats()) == list(second.kstats())
+    shorter = later.partition(b"\n")[2]
+    assert list(parse_table(shorter).kstats()) == list(parse_table(shorter, first.layout).kstats())
 
 
 def test_zones_have_their_whole_names() -> None:
     """By zone id, since names are cut; another module's zonename says nothing of ids."""
-    assert {0: "global", 21: ZONE} == parse_zonenames(PRINTED)
+    assert {0: "global", 21: ZONE} == parse_table(PRINTED).zones()
 
 
 def test_patterns_name_statistics_and_zones() -> None:
@@ -53,18 +65,21 @@ def test_patterns_name_statistics_and_zones() -> None:
 def test_a_line_that_is_none_is_refused(line: str) -> None:
     """Garbage among statistics is not passed over."""
     with pytest.raises(ValueError, match=r".+"):
-        list(parse_kstats(PRINTED + line.encode()))
+        parse_table(PRINTED + line.encode())
 
 
 @given(st.binary(max_size=100))
 def test_any_bytes_are_read_or_refused(garbage: bytes) -> None:
-    """There is no third way."""
-    parse_zonenames(garbage + b"\n")
+    """There is no third way, whether a layout is known or not."""
+    known = parse_table(PRINTED).layout
     try:
-        found = list(parse_kstats(garbage + b"\n"))
+        found = parse_table(garbage + b"\n")
     except ValueError:
+        with pytest.raises(ValueError, match=r".+"):
+            parse_table(garbage + b"\n", known)
         return
-    assert garbage.count(b"\n") + 1 >= len(found) > 0
+    assert garbage.count(b"\n") + 1 == len(found.values)
+    assert found == parse_table(garbage + b"\n", known)
 
 
 @pytest.mark.parametrize(("text", "status"), [(PRINTED.decode()[:-1], 0), ("", 0), ("", 1)])

@@ -11,7 +11,7 @@ from publisher_parts import HOST, desk_in
 
 from chunter_nsq.errors import ToolFailed
 from chunter_nsq.messages.events import Event
-from chunter_nsq.smartos.kstat import Kstat, parse_kstats, parse_zonenames
+from chunter_nsq.smartos.kstat import Head, Kstat, parse_table
 from publishers.meters import Meters, specs
 from publishers.metrics import Metrics
 
@@ -27,7 +27,7 @@ def printed(zoneid: int = 21, factor: int = 1, zone: str = ZONE) -> str:
     groups = {
         f"caps:{zoneid}:cpucaps_zone_{zoneid}": {"usage": 37, "value": 100, "zonename": zone},
         "cpu:1:sys": {"cpu_nsec_idle": factor * 10**9, "cpu_nsec_user": 5},
-        "cpu:0:sys": {"cpu_nsec_idle": 7, "cpu_nsec_user": 5},
+        "cpu:0:sys": {"class": "misc", "cpu_nsec_idle": 7, "cpu_nsec_user": 5},
         f"link:0:z{zoneid}_my_net0": {"ierrors": 0, "obytes64": factor * 1000, "zonename": zone},
         "memory_cap:0:global": {"rss": 1, "zonename": "global"},
         f"memory_cap:{zoneid}:{zone[:30]}": {"physcap": 2**64 - 1, "rss": 141262848, "crtime": "5.123"},
@@ -42,8 +42,8 @@ def printed(zoneid: int = 21, factor: int = 1, zone: str = ZONE) -> str:
 
 def told(meters: Meters, text: str, at: float) -> dict[tuple[str, str], Event]:
     """The events of a reading by subject and kind."""
-    stdout = text.encode()
-    events = meters.read(parse_kstats(stdout), parse_zonenames(stdout), at)
+    table = parse_table(text.encode())
+    events = meters.read(table.kstats(), table.zones(), at)
     return {(event.subject, event.data["event"]): event for event in events if event is not None}
 
 
@@ -121,7 +121,7 @@ def test_no_rate_is_ever_negative(course: list[tuple[int, float]]) -> None:
     at = 0.0
     for value, seconds in course:
         at += seconds
-        kstat = Kstat(b"zone_vfs", 21, b"dc5cbce7", {b"nread": str(value).encode()})
+        kstat = Kstat(Head((b"zone_vfs", 21, b"dc5cbce7"), (b"nread",)), [str(value).encode()])
         for event in meters.read([kstat], ZONES, at):
             assert event is None or event.data["data"].get("rates", {}).get("nread", 0) >= 0
 
