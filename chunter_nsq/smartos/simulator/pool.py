@@ -193,6 +193,13 @@ class Pool:
         for row in rows:
             self._count_snapshots(row[0])
 
+    def add_received(self, dataset: str, short: str, *, guid: int, refer: int) -> None:
+        """The snapshot that a stream brought; it keeps its guid."""
+        self._database.execute(
+            "INSERT INTO snapshots VALUES(?, ?, ?, ?, ?, 0, ?, '{}', '{}')",
+            (dataset, short, guid, self._txg(), int(time.time()), refer),
+        )
+
     def remove(self, name: str) -> None:
         """A dataset and its snapshots go."""
         self._database.execute("DELETE FROM snapshots WHERE dataset = ?", (name,))

@@ -53,6 +53,10 @@ class Process:
         """Send what is pending to stdout, up to the limit that a fault may have set."""
         content = b"".join(self._pending)
         self._pending.clear()
+        self.emit(content)
+
+    def emit(self, content: bytes) -> None:
+        """Send bytes to stdout at once."""
         if self.limit_bytes is not None:
             content = content[: max(0, self.limit_bytes - self._written_bytes)]
         self._written_bytes += len(content)

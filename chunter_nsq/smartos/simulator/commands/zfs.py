@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chunter_nsq.smartos.simulator.commands import zfs_change, zfs_list
+from chunter_nsq.smartos.simulator.commands import zfs_change, zfs_holds, zfs_list, zfs_stream
 from chunter_nsq.smartos.simulator.process import Refused
 
 TYPE_CHECKING = False
@@ -27,8 +27,8 @@ VERBS: dict[str, Verb] = {
     "create": zfs_change.create, "destroy": zfs_change.destroy, "snapshot": zfs_change.snapshot,
     "snap": zfs_change.snapshot, "rollback": zfs_change.rollback, "clone": zfs_change.clone,
     "rename": zfs_change.rename, "set": zfs_change.set_values, "inherit": zfs_change.inherit,
-    "hold": zfs_change.hold, "release": zfs_change.release, "mount": zfs_change.mount, "unmount": zfs_change.mount,
-    "umount": zfs_change.mount,
+    "hold": zfs_holds.hold, "release": zfs_holds.release, "mount": zfs_change.mount, "unmount": zfs_change.mount,
+    "umount": zfs_change.mount, "send": zfs_stream.send, "receive": zfs_stream.receive, "recv": zfs_stream.receive,
 }  # fmt: skip
 
 

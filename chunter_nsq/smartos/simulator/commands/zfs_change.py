@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 from chunter_nsq.smartos.simulator.commands.zfs_list import Options
 from chunter_nsq.smartos.simulator.files import exists
@@ -78,7 +77,7 @@ def snapshot(process: Process, words: list[str]) -> int:
                 raise Refused(f"cannot create snapshot '{dataset}@{short}': dataset already exists")
         pool.add_snapshots(wanted, used=SNAPSHOT_BYTES)
     pool.close()
-    _tell(process, {dataset for dataset, _ in wanted})
+    tell(process, {dataset for dataset, _ in wanted})
     return 0
 
 
@@ -95,7 +94,7 @@ def destroy(process: Process, words: list[str]) -> int:
             _destroy_dataset(pool, name, options)
             touched = {name}
     pool.close()
-    _tell(process, touched)
+    tell(process, touched)
     return 0
 
 
@@ -162,7 +161,7 @@ def rollback(process: Process, words: list[str]) -> int:
     name = _one(options.names)
     pool = Pool(process.root)
     with pool:
-        target = _snapshot(pool, name)
+        target = snapshot_named(pool, name)
         newer = newer_than(pool, target)
         if newer and not options.flags & {"r", "R"}:
             listing = "\n".join(one.name for one in newer)
@@ -172,7 +171,7 @@ def rollback(process: Process, words: list[str]) -> int:
             )
         roll_back(pool, target, newer)
     pool.close()
-    _tell(process, {target.dataset})
+    tell(process, {target.dataset})
     return 0
 
 
@@ -207,7 +206,7 @@ def clone(process: Process, words: list[str]) -> int:
     source, name = options.names
     pool = Pool(process.root)
     with pool:
-        origin = _snapshot(pool, source)
+        origin = snapshot_named(pool, source)
         _may_create(pool, name, f"cannot create '{name}'", parents="p" in options.flags)
         parent = pool.dataset(origin.dataset)
         local = dict(_assignment(value) for value in options.values.get("o", []))
@@ -258,7 +257,7 @@ def set_values(process: Process, words: list[str]) -> int:
                     raise Refused(f"cannot set property for '{name}': size is less than current used or reserved space")
             pool.set_local(name, dict(pairs))
     pool.close()
-    _tell(process, set(names))
+    tell(process, set(names))
     return 0
 
 
@@ -280,40 +279,6 @@ def inherit(process: Process, words: list[str]) -> int:
     return 0
 
 
-def hold(process: Process, words: list[str]) -> int:
-    """``zfs hold [-r] tag ds@snap ...``."""
-    return _change_holds(process, words, add=True)
-
-
-def release(process: Process, words: list[str]) -> int:
-    """``zfs release [-r] tag ds@snap ...``."""
-    return _change_holds(process, words, add=False)
-
-
-def _change_holds(process: Process, words: list[str], *, add: bool) -> int:
-    options = Options(words, "")
-    if len(options.names) < 2:  # noqa: PLR2004 - a tag and a snapshot
-        raise Refused("missing snapshot argument\nusage: zfs hold|release ...", 2)
-    tag, *names = options.names
-    pool = Pool(process.root)
-    with pool:
-        for name in names:
-            first = _snapshot(pool, name)
-            inside = [one for one in pool.snapshots(first.dataset, below=True) if one.short == first.short]
-            for one in inside if "r" in options.flags else [first]:
-                if add and tag in one.holds:
-                    raise Refused(f"cannot hold snapshot '{one.name}': tag already exists on this dataset")
-                if not add and tag not in one.holds:
-                    raise Refused(f"cannot release hold from snapshot '{one.name}': no such tag on this dataset")
-                if add:
-                    one.holds[tag] = int(time.time())
-                else:
-                    del one.holds[tag]
-                pool.set_holds(one)
-    pool.close()
-    return 0
-
-
 def mount(process: Process, words: list[str]) -> int:
     """``zfs mount`` and ``unmount``: nothing is mounted here, only names are checked."""
     options = Options(words, "o")
@@ -325,7 +290,8 @@ def mount(process: Process, words: list[str]) -> int:
     return 0
 
 
-def _snapshot(pool: Pool, name: str) -> Snapshot:
+def snapshot_named(pool: Pool, name: str) -> Snapshot:
+    """The snapshot of that name, or the platform's refusal."""
     dataset, _, short = name.partition("@")
     found = pool.snapshot_of(dataset, short)
     if found is None:
@@ -345,7 +311,7 @@ def _assignment(word: str) -> tuple[str, str]:
     return key, bytes_of(value) if key in SIZES else value
 
 
-def _tell(process: Process, datasets: set[str]) -> None:
+def tell(process: Process, datasets: set[str]) -> None:
     """Let followers of zone changes know: a VM object shows its snapshots and quota."""
     world = World(process.root)
     for name in sorted({dataset.split("/")[1] for dataset in datasets if dataset.count("/") == 1}):
