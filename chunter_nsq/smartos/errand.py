@@ -27,6 +27,7 @@ class Order:
     secrets: Collection[str] = field(repr=False)
     mutates: bool
     timeout_seconds: float | None
+    silence_seconds: float | None = None
     shown: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +75,7 @@ class Errand:
         """Raise what its end was, unless it ended by itself or because nobody wanted to hear more.
 
         Raises:
-            ToolTimeout: its time had passed.
+            ToolTimeout: its time had passed, or its stream stood still.
             ToolFailed: it said more than it may.
             Interrupted: the runner was closed.
         """
@@ -90,6 +91,10 @@ class Errand:
             details["timeout_seconds"] = self.order.timeout_seconds
             seconds = f"{self.order.timeout_seconds:g} s" if self.order.timeout_seconds is not None else "its time"
             raise ToolTimeout(f"{tool} did not end within {seconds} and was killed.{effect}", details)
+        if ending is Ending.STALLED:
+            details["silence_seconds"] = self.order.silence_seconds
+            message = f"the stream of {tool} stood still for {self.order.silence_seconds:g} s; it was killed.{effect}"
+            raise ToolTimeout(message, details)
         if ending is Ending.OUTPUT:
             details["stdout_bytes"] = self.process.stdout_bytes
             raise ToolFailed(f"{tool} said more than may be kept and was killed.{effect}", details)

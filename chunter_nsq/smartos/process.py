@@ -40,6 +40,7 @@ class Ending(Enum):
     """Why a process was made to end."""
 
     TIMEOUT = "timeout"
+    STALLED = "stalled"
     OUTPUT = "output"
     SILENT = "silent"
     CANCELLED = "cancelled"
@@ -58,10 +59,10 @@ class Child(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pipes:
-    """Our ends; closed when the process is over."""
+    """Our ends; closed when the process is over. What somebody else reads or writes is not among them."""
 
     stdin: io.FileIO | None
-    stdout: io.FileIO
+    stdout: io.FileIO | None
     stderr: io.FileIO
 
 
@@ -93,6 +94,8 @@ class Process:
 
     def _listen(self) -> None:
         for pipe, heard in ((self._pipes.stdout, self._hear_stdout), (self._pipes.stderr, self._hear_stderr)):
+            if pipe is None:
+                continue
             os.set_blocking(pipe.fileno(), False)
             self._open.add(pipe)
             self._loop.add_reader(pipe.fileno(), heard)
@@ -172,18 +175,20 @@ class Process:
 
     def pause(self) -> None:
         """Read no standard output for now; the tool blocks when the pipe is full."""
-        if not self._paused and self._pipes.stdout in self._open and self.ending is None:
+        stdout = self._pipes.stdout
+        if not self._paused and stdout is not None and stdout in self._open and self.ending is None:
             self._paused = True
-            self._loop.remove_reader(self._pipes.stdout.fileno())
+            self._loop.remove_reader(stdout.fileno())
 
     def resume(self) -> None:
         """Read standard output again."""
-        if self._paused and self._pipes.stdout in self._open:
-            self._loop.add_reader(self._pipes.stdout.fileno(), self._hear_stdout)
+        stdout = self._pipes.stdout
+        if self._paused and stdout is not None and stdout in self._open:
+            self._loop.add_reader(stdout.fileno(), self._hear_stdout)
         self._paused = False
 
     def _hear_stdout(self) -> None:
-        heard = self._read(self._pipes.stdout)
+        heard = self._read(self._pipes.stdout) if self._pipes.stdout is not None else None
         if heard is not None and self.ending is None:
             self.stdout_bytes += len(heard)
             self._on_stdout(heard)

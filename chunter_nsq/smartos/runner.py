@@ -34,8 +34,9 @@ from chunter_nsq.smartos.invocation import Completed, Running, Tally, ToolCounts
 from chunter_nsq.smartos.leftovers import Leftovers
 from chunter_nsq.smartos.lines import LINE_LIMIT_BYTES, Lines
 from chunter_nsq.smartos.process import Ending, Pipes, Process
+from chunter_nsq.smartos.streams import SILENCE_SECONDS, Judge, Sink, Source
 
-__all__ = ["Completed", "Lines", "Runner", "Running", "ToolCounts", "current_command"]
+__all__ = ["Completed", "Lines", "Runner", "Running", "Sink", "Source", "ToolCounts", "current_command"]
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +126,28 @@ class Runner:
         async with self._until_over(errand):
             yield lines
 
+    @asynccontextmanager
+    async def source(
+        self, argv: tuple[str, ...], judge: Judge | None = None, *, silence_seconds: float = SILENCE_SECONDS
+    ) -> AsyncIterator[Source]:
+        """Run a tool and have threads read its output as it comes; it may stand still for ``silence_seconds``.
+
+        ``judge`` raises what a bad end means, else any exit status but 0 is one. Leaving the context ends the tool
+        with all its children. Raises as ``run`` does.
+        """
+        source = Source(argv, judge, silence_seconds)
+        async with self._streamed(source):
+            yield source
+
+    @asynccontextmanager
+    async def sink(
+        self, argv: tuple[str, ...], judge: Judge | None = None, *, silence_seconds: float = SILENCE_SECONDS
+    ) -> AsyncIterator[Sink]:
+        """The same for a changing tool whose input threads write; it ends well only through ``Sink.finish``."""
+        sink = Sink(argv, judge, silence_seconds)
+        async with self._streamed(sink):
+            yield sink
+
     def active(self) -> tuple[Running, ...]:
         """What runs now, oldest first."""
         return tuple(errand.running for errand in self._errands.values())
@@ -180,13 +203,25 @@ class Runner:
         finally:
             self._ended(errand)
 
-    def _start(self, order: Order, stdin: bytes, take: Callable[[bytes], None]) -> Errand:
+    @asynccontextmanager
+    async def _streamed(self, stream: Source | Sink) -> AsyncIterator[None]:
+        try:
+            errand = self._start(stream.order, b"", stream.take, stream)
+            stream.attach(errand)
+            async with self._until_over(errand):
+                yield
+        finally:
+            stream.close()  # after the tool's end: nothing that was cut short shall look like the end of a stream
+
+    def _start(
+        self, order: Order, stdin: bytes, take: Callable[[bytes], None], stream: Source | Sink | None = None
+    ) -> Errand:
         """Start a tool; from here on ``_errands`` answers for it."""
         if self._closed:
             raise Interrupted(f"{order.tool} was not started: the agent is closing", {"argv": list(order.shown)})
         begun = time.monotonic()
         try:
-            process = self._process(order, stdin, take)
+            process = self._process(order, stdin, take, stream)
         except Fault:
             self._tally.add(order.tool, failed=True, seconds=time.monotonic() - begun)
             raise
@@ -199,17 +234,21 @@ class Runner:
         errand.log_start()
         return errand
 
-    def _process(self, order: Order, stdin: bytes, take: Callable[[bytes], None]) -> Process:
+    def _process(
+        self, order: Order, stdin: bytes, take: Callable[[bytes], None], stream: Source | Sink | None
+    ) -> Process:
         path = self._tool_path(order)
         try:
-            child = self._spawn(order, path, subprocess.PIPE if stdin else subprocess.DEVNULL)
+            told = bool(stdin) or isinstance(stream, Sink)
+            child = self._spawn(order, path, subprocess.PIPE if told else subprocess.DEVNULL)
         except ValueError as fault:
             message = f"{order.tool} was not started: a word of its command line cannot be given to a program: {fault}"
             raise InvalidMessage(message, {"argv": list(order.shown)}) from fault
         except OSError as fault:
             raise not_started(order, path, fault) from fault
         try:
-            return Process(child, _pipes(child), stdin, take, self._exit_watch)
+            pipes = _pipes(child) if stream is None else stream.keep(_pipes(child))
+            return Process(child, pipes, stdin, take, self._exit_watch)
         except (OSError, RuntimeError) as fault:  # neither descriptor nor thread left to watch it with
             signal_group(child.pid, signal.SIGKILL)
             child.__exit__(None, None, None)
