@@ -123,7 +123,7 @@ class Meters:
             elif instance in zones and module in _KINDS:
                 yield self._zone(kstat, zones[instance], caps)
         if processors:
-            data = {"event": "mpstat", "data": sorted(processors, key=lambda one: int(one["cpu"]))}
+            data = {"event": "mpstat", "data": {"cpus": sorted(processors, key=lambda one: int(one["cpu"]))}}
             yield Event("metric", "chunter.metric.mpstat", f"{self._host}-metrics", data)
         self._before, self._at = self._after, at
 

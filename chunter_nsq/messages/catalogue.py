@@ -86,6 +86,23 @@ _HEARTBEAT = record(
     lag_seconds=NUMBER,
 )
 _MEMORY = record(**{"total-memory": COUNT, "provisioned-memory": COUNT, "reserved-memory": COUNT, "free-memory": WHOLE})
+_POOL = record(
+    size=maybe(COUNT),
+    used=maybe(COUNT),
+    free=maybe(COUNT),
+    dedup=maybe(NUMBER),
+    health=TEXT,
+    optional={"errors": ANY_OBJECT},
+)
+_ARC = record(
+    l1hits=COUNT,
+    l1miss=COUNT,
+    l1size=COUNT,
+    l2hits=COUNT,
+    l2miss=COUNT,
+    l2size=COUNT,
+    hit_rate=maybe(NUMBER),
+)
 _DEAD_LETTER = record(
     reason=TEXT,
     topic=TEXT,
@@ -97,6 +114,7 @@ _DEAD_LETTER = record(
     truncated=FLAG,
     sha256=TEXT,
 )
+_SIZE = record(size=COUNT, timestamp=TIME, optional={"vmadm": FLAG})
 
 
 def _snapshot(action: str, **more: Shape) -> Kind:
@@ -106,6 +124,7 @@ def _snapshot(action: str, **more: Shape) -> Kind:
         "deleted": "a snapshot is gone",
         "rollback": "a machine went back to a snapshot; newer snapshots are gone",
         "error": "a snapshot could not be made",
+        "sizes": "snapshots of a machine whose sizes changed, or that are gone",
     }[action]
     return Kind(f"chunter.snapshot.{action}", "snapshot", says, howl("snapshot", data))
 
@@ -127,11 +146,40 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind("chunter.zone.info", "zone", "what the hypervisor of a running machine tells", howl("info", ANY_OBJECT)),
     Kind("chunter.zone.deleted", "zone", "a zone is gone", howl("delete")),
+    Kind(
+        "chunter.service.changed",
+        "service",
+        "services of a zone or of the host (its id) that changed; in maintenance or degraded ones stand out",
+        record(
+            event=one_of("services"),
+            data=mapping(TEXT),
+            changes=mapping(record(old=TEXT, new=TEXT, since=maybe(TEXT), optional={"next": TEXT})),
+            optional={"attention": many(TEXT), "snapshot": record(part=COUNT, of=COUNT), "listed": FLAG},
+        ),
+    ),
+    Kind("chunter.zpool.status", "zpool", "health and space of all pools, in MiB", howl("zpool", mapping(_POOL))),
+    Kind("chunter.arc.stats", "arc", "the ARC; sizes in MiB, the hit rate in percent", howl("arc", _ARC)),
+    *(
+        Kind(f"chunter.metric.{name}", "metric", says, howl(name, opened(record())))
+        for name, says in (
+            ("cpu", "CPU of a zone or the host: nanoseconds used, and percent of one CPU under rates"),
+            ("memstat", "memory of a zone in bytes, its caps, and how often they were hit"),
+            ("net", "traffic of one NIC of a zone, counters and rates per second"),
+            ("vfs", "file system operations of a zone, counters and rates per second"),
+        )
+    ),
+    Kind(
+        "chunter.metric.mpstat",
+        "metric",
+        "the CPUs of the host",
+        howl("mpstat", record(cpus=many(opened(record(cpu=COUNT))))),
+    ),
     Kind("chunter.memory.update", "memory", "the memory accounting of the host, in MiB", howl("memory", _MEMORY)),
     _snapshot("completed", data=record(comment=maybe(TEXT), timestamp=TIME, state=one_of("completed"))),
     _snapshot("deleted"),
     _snapshot("rollback"),
     _snapshot("error", message=TEXT),
+    _snapshot("sizes", data=mapping(_SIZE), removed=many(TEXT), count=COUNT, bytes=COUNT),
     Kind("chunter.host.announce", "announce", "this host is here, and what it is", howl("announce", _ANNOUNCE)),
     Kind("chunter.host.heartbeat", "announce", "this host lives", howl("heartbeat", _HEARTBEAT)),
     Kind("chunter.host.leaving", "announce", "the agent ends in order", howl("leaving", record(host=TEXT, alias=TEXT))),

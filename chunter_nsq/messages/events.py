@@ -53,13 +53,16 @@ class Event:
             object.__setattr__(self, "essential", True)
 
 
+_encoder = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+
+
 def compact(document: Any) -> str:
     """JSON on one line in ASCII, so that no terminal or reader trips over it.
 
     Raises:
         ValueError: for NaN and the infinities, which JSON does not have.
     """
-    return json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return _encoder.encode(document)
 
 
 def timestamp(seconds: float) -> str:

@@ -74,7 +74,7 @@ def test_raw_values_are_the_platforms() -> None:
     assert {"ifname": "my_net0", "ierrors": 0, "obytes64": 1000} == events[subject, "net"].data["data"]
     assert dict.fromkeys(VFS.split(), 20) == events[subject, "vfs"].data["data"]
     processors = [{"cpu": 0, "idle": 7, "user": 5}, {"cpu": 1, "idle": 10**9, "user": 5}]
-    assert processors == events[f"{HOST}-metrics", "mpstat"].data["data"]
+    assert processors == events[f"{HOST}-metrics", "mpstat"].data["data"]["cpus"]
 
 
 def test_rates_are_per_second() -> None:
@@ -87,7 +87,7 @@ def test_rates_are_per_second() -> None:
     assert {"obytes64": 400.0, "ierrors": 0.0} == events[subject, "net"].data["data"]["rates"]
     rates = {"nread": 8.0, "reads": 8.0, "nwritten": 8.0, "writes": 8.0, "delay_cnt": 8.0}
     assert rates == events[subject, "vfs"].data["data"]["rates"]
-    assert {"idle": 40.0, "user": 0.0} == events[f"{HOST}-metrics", "mpstat"].data["data"][1]["rates"]
+    assert {"idle": 40.0, "user": 0.0} == events[f"{HOST}-metrics", "mpstat"].data["data"]["cpus"][1]["rates"]
 
 
 def test_what_stays_the_same_is_told_now_and_then() -> None:
