@@ -7,33 +7,34 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tools.demo.controller import Controller, Unexpected
 from tools.demo.parts import PartMissing
-from tools.demo.scenes import SCENES
+from tools.demo.scenes import SCENES, Scene
 from tools.demo.screen import LEFT, Screen
 from tools.demo.world import World
 
 INTERRUPTED = 130
 NEXT = """
 What next?
-  make up            the same world, kept running: send commands of your own with curl or chunter call
+  make up            the same world, kept running: send commands with curl or chunter call
   README.md          the first commands, word for word
-  docs/guide.md      for those who write controllers: every action, every event, the rules of delivery
+  docs/guide.md      for those who write controllers: commands, results, the rules of delivery
   docs/operations.md for those who run agents
   make test          everything that is promised, on real parts"""
 
 
-async def play(screen: Screen) -> list[dict[str, Any]]:
-    """All scenes; what was sent and heard. Raises Unexpected or PartMissing."""
+async def play(screen: Screen, scenes: Sequence[Scene]) -> list[dict[str, Any]]:
+    """The scenes; what was sent and heard. Raises Unexpected or PartMissing."""
     screen.say("nsqlookupd, nsqd and the agent are real; the SmartOS host is simulated, down to its command lines.")
     screen.say(f"{'Commands (>), answers, and what is typed (#)':<{LEFT + 8}} | Events as they are published", "dim")
     async with World() as world:
         try:
             async with Controller(world, screen) as controller:
-                for scene in SCENES:
+                for scene in scenes:
                     screen.scene((scene.__doc__ or scene.__name__).removesuffix("."))
                     await scene(controller)
                 heard, sent = len(controller.heard), len(controller.sent)
@@ -45,9 +46,9 @@ async def play(screen: Screen) -> list[dict[str, Any]]:
     return [*controller.sent, *controller.heard]
 
 
-async def guarded(screen: Screen) -> tuple[int, list[dict[str, Any]]]:
+async def guarded(screen: Screen, scenes: Sequence[Scene] = SCENES) -> tuple[int, list[dict[str, Any]]]:
     """The exit status and the record; SIGTERM ends it as ctrl-C does."""
-    task = asyncio.ensure_future(play(screen))
+    task = asyncio.ensure_future(play(screen, scenes))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     try:
