@@ -39,7 +39,14 @@ class Lines:
         self._tasks: set[asyncio.Task[None]] = set()
         self._host_lock = asyncio.Lock()
         self._is_open = True
+        self._shorter = asyncio.Event()
         self.queued = 0
+
+    async def room(self, limit: int) -> None:
+        """Wait until fewer than ``limit`` jobs wait or run, queries left out."""
+        while self.queued >= limit:
+            self._shorter.clear()
+            await self._shorter.wait()
 
     def add(self, job: Job) -> None:
         """Put a job at the end of its line."""
@@ -103,6 +110,7 @@ class Lines:
                     job.task = self._spawn(self._serve(job))
                     await asyncio.wait({job.task})
                 self.queued -= 1
+                self._shorter.set()
                 line.popleft()
         finally:
             if self._lines.get(key) is line:

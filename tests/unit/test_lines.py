@@ -211,6 +211,20 @@ async def test_job_added_at_the_end_of_its_line_is_not_lost(stage):
     assert (0, {}) == (stage.lines.queued, stage.lines._lines)
 
 
+async def test_room_is_there_once_enough_have_ended_or_were_taken_out(stage):
+    """Whoever waits for room goes on as soon as fewer jobs wait, whatever became of the others."""
+    for number in range(3):
+        stage.add(number, "a")
+    room = asyncio.create_task(stage.lines.room(2))
+    await settle()
+    stage.lines.remove(stage.jobs[1])
+    await settle()
+    assert not room.done()
+    await stage.let_go(0)
+    await asyncio.wait_for(room, 1)
+    await asyncio.wait_for(stage.lines.room(2), 1)
+
+
 MOVES = st.lists(
     st.tuples(
         st.sampled_from(["add", "add", "add", "end", "remove", "resize", "run"]),
