@@ -20,6 +20,14 @@ _COLUMNS = "id, action, uuid, reply_to, traceparent, status, result, error, prog
 _NONCE_SECONDS = 3600.0
 RECORD_SECONDS = 7 * 86400.0
 RECORD_LIMIT = 100_000
+RECORD_BYTES = 256 * 2**20
+# The newest record that does not fit any more when records are kept from the newest on.
+_BEYOND = """
+SELECT max(place) FROM (
+    SELECT place, sum(length(coalesce(result, '')) + length(coalesce(error, ''))) OVER (ORDER BY place DESC) AS total
+    FROM commands
+) WHERE total > ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +193,7 @@ class Journal:
         return self._database.submit(work)
 
     def prune(self) -> asyncio.Future[None]:
-        """Forget old records and nonces."""
+        """Forget old nonces, and records of ended commands that are old, too many or too large together."""
         now = time.time()
 
         def work(connection: sqlite3.Connection) -> None:
@@ -194,6 +202,10 @@ class Journal:
                 "DELETE FROM commands WHERE finished IS NOT NULL AND (finished < ? OR place <= "
                 "(SELECT max(place) FROM commands) - ?)",
                 (now - RECORD_SECONDS, RECORD_LIMIT),
+            )
+            connection.execute(
+                f"DELETE FROM commands WHERE finished IS NOT NULL AND place <= ({_BEYOND})",  # noqa: S608 - constant
+                (RECORD_BYTES,),
             )
 
         return self._database.submit(work)

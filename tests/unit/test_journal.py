@@ -182,3 +182,16 @@ async def test_prune_forgets_old_ends_and_nonces_only(path, monkeypatch):
         monkeypatch.setattr(journal_module, "RECORD_LIMIT", 3)
         await journal.prune()
         assert [False, True] == [await journal.find(name) is not None for name in ("c1", "c2")]
+
+
+async def test_prune_bounds_what_answers_weigh(path, monkeypatch):
+    """Of many large answers the newest are kept, as far as they fit; a command without an end stays."""
+    monkeypatch.setattr(journal_module, "RECORD_BYTES", 3500)
+    async with opened_journal(path) as (journal, _):
+        for number in range(8):
+            await accept(journal, number)
+            if number != 1:
+                await journal.finish(f"c{number}", Outcome("succeeded", {"pad": "x" * 1000}))
+        await journal.prune()
+        kept = [number for number in range(8) if await journal.find(f"c{number}") is not None]
+    assert [1, 5, 6, 7] == kept
