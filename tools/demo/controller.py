@@ -106,11 +106,18 @@ class Controller:
             after=after,
         )
 
-    async def until(self, wanted: Callable[[Event], bool], words: str, *, after: int = 0) -> Event:
+    async def until(
+        self,
+        wanted: Callable[[Event], bool],
+        words: str,
+        *,
+        after: int = 0,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> Event:
         """The first event that is wanted, heard already or to come. Raises Unexpected, saying ``words``."""
         looked = after
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS), self._news:
+            async with asyncio.timeout(patience_seconds), self._news:
                 while True:
                     for event in self.heard[looked:]:
                         if wanted(event):
@@ -118,7 +125,7 @@ class Controller:
                     looked = len(self.heard)
                     await self._news.wait()
         except TimeoutError:
-            raise Unexpected(f"{words} did not come within {PATIENCE_SECONDS:.0f} s") from None
+            raise Unexpected(f"{words} did not come within {patience_seconds:.0f} s") from None
 
 
 def check(is_so: bool, sentence: str) -> None:  # noqa: FBT001 - reads as an assertion

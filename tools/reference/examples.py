@@ -5,6 +5,7 @@ An action that needs what the simulated world lacks stands in ``NOT_PLAYED`` wit
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,13 +13,18 @@ from typing import Any
 from rich.console import Console
 
 from chunter_nsq.messages.catalogue import KINDS
-from tools.demo.controller import Controller
+from chunter_nsq.smartos.simulator import faults
+from tools.demo.controller import Controller, Unexpected
 from tools.demo.scenes import zone
 from tools.demo.screen import Screen
 from tools.demo.world import Event, World
 
 MACHINE = "0c8dbb0b-6ce0-4d8e-8c1b-1d4a0f9f8a11"
 NOT_PLAYED: Mapping[str, str] = {}
+_STATISTICS_SECONDS = 8.0
+_SETTINGS = {"execute_api": "on", "snapshot_update_interval": "5s"} | {
+    f"{name}_interval": "1s" for name in ("heartbeat", "update_services", "zpool", "arc", "metrics")
+}
 _SYSINFO = ("Hostname", "Live Image", "MiB of Memory", "Zpool")
 
 
@@ -27,12 +33,12 @@ async def record() -> dict[str, dict[str, Any]]:
     screen = Screen(Console(quiet=True))
     topics = tuple(dict.fromkeys(kind.topic for kind in KINDS))
     async with World() as world:
-        world.configure(heartbeat_interval="1s", update_services_interval="1s", execute_api="on")
+        world.configure(**_SETTINGS)
         async with Controller(world, screen, topics) as controller:
             await world.agent.start()
             await controller.until(lambda event: event["type"] == "chunter.host.announce", "the announcement")
             await _play(controller)
-            await controller.until(lambda event: event["type"] == "chunter.host.heartbeat", "a heartbeat")
+            await _statistics(controller)
             world.agent.end()
             await controller.until(lambda event: event["type"] == "chunter.host.leaving", "the goodbye")
             return {"actions": _actions(controller), "events": _events(controller.heard)}
@@ -49,7 +55,8 @@ async def _play(controller: Controller) -> None:
     await run("machine.update", MACHINE, payload={"max_physical_memory": 512})
     await run("machine.reboot", MACHINE, force=True)
     await run("snapshot.create", MACHINE, snapshot="monday", comment="before the update")
-    await run("snapshot.create", MACHINE, expect="failed", snapshot="monday")
+    faults.add(str(controller.world.platform), {"tool": "zfs", "subcommand": "snapshot", "exit": 1, "times": 1})
+    await run("snapshot.create", MACHINE, expect="failed", snapshot="tuesday")
     await run("snapshot.list", MACHINE)
     done = await run("machine.stop", MACHINE, force=True)
     await run("snapshot.rollback", MACHINE, snapshot="monday")
@@ -63,6 +70,17 @@ async def _play(controller: Controller) -> None:
     await run("machine.delete", MACHINE)
     await controller.until(lambda event: event["type"] == "chunter.zone.deleted", "the deletion")
     await run("host.replay", topic="chunter.zone", **{"from": 1, "to": 2})
+
+
+async def _statistics(controller: Controller) -> None:
+    """Wait a while for what comes at intervals; what does not come has no example."""
+    wanted = {kind.type for kind in KINDS}
+
+    def is_all(_: Event) -> bool:
+        return wanted <= {event["type"] for event in controller.heard}
+
+    with contextlib.suppress(Unexpected):
+        await controller.until(is_all, "one of each type", patience_seconds=_STATISTICS_SECONDS)
 
 
 def _actions(controller: Controller) -> dict[str, Any]:
