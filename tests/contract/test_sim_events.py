@@ -141,3 +141,14 @@ def test_the_text_form(host: Host):
     process.terminate()
     process.communicate(timeout=10)
     assert any(" dc5cbce7 web modify: autoboot changed :: true -> false\n" in line for line in lines)
+
+
+def test_the_stream_ends_when_nobody_listens(host: Host):
+    """A reader that goes away takes the stream with it."""
+    process = host.start("vmadm", "events", "-jr")
+    assert process.stdout.readline()
+    process.stdout.close()
+    process.wait(5)
+    process.stdin.close()
+    process.stderr.close()
+    assert 0 == process.returncode

@@ -38,8 +38,7 @@ class PoolView:
             datasets, snapshots = pool.datasets(), pool.snapshots(prefix="vmsnap-")
             guards = pool.snapshots(prefix="indestructible")
         else:
-            siblings = [one for one in pool.datasets() if one.name.startswith(f"{root}-disk")]
-            datasets = pool.datasets(root) + siblings
+            datasets = pool.datasets(root) + pool.named(f"{root}-disk")
             snapshots = pool.snapshots(root, prefix="vmsnap-")
             guards = pool.snapshots(root, below=True, prefix="indestructible")
         self.datasets: dict[str, Dataset] = {one.name: one for one in datasets}

@@ -40,6 +40,8 @@ REALISTIC: dict[str, float] = {
     "imgadm import": 20.0,
     "fwadm": 0.4,
     "svcs": 0.06,
+    "svcadm": 0.05,
+    "svcadm settle": 1.5,
     "kstat": 0.15,
     "nictagadm": 0.1,
     "sysinfo": 0.02,
@@ -75,3 +77,8 @@ def _table(root: str) -> dict[str, float]:
 
     table: dict[str, float] = json.loads(content)
     return table
+
+
+def seconds(root: str, name: str) -> float:
+    """The seconds of one entry of the table, 0 when there is none."""
+    return float(_table(root).get(name, 0.0))

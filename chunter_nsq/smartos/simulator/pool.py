@@ -28,6 +28,7 @@ CREATE TABLE datasets(name TEXT PRIMARY KEY, type TEXT, guid INTEGER, createtxg 
   origin TEXT, refer INTEGER, own INTEGER, usedsnap INTEGER, local TEXT);
 CREATE TABLE snapshots(dataset TEXT, name TEXT, guid INTEGER, createtxg INTEGER, creation INTEGER,
   used INTEGER, refer INTEGER, holds TEXT, local TEXT, PRIMARY KEY(dataset, name));
+CREATE INDEX snapshot_names ON snapshots(name);
 INSERT INTO counters VALUES('txg', 1000);
 """
 COLUMNS = "name, type, guid, createtxg, creation, origin, refer, own, usedsnap, local"
@@ -121,6 +122,11 @@ class Pool:
                 query + " WHERE name = ? OR (name > ? AND name < ?) ORDER BY name", (root, root + "/", root + "0")
             )
         return [Dataset(row) for row in rows]
+
+    def named(self, prefix: str) -> list[Dataset]:
+        """The datasets whose names begin like this, by name."""
+        query = f"SELECT {COLUMNS} FROM datasets WHERE name >= ? AND name < ? ORDER BY name"  # noqa: S608 - constants
+        return [Dataset(row) for row in self._database.execute(query, (prefix, prefix + "\x7f"))]
 
     def snapshot_of(self, dataset: str, short: str) -> Snapshot | None:
         """One snapshot."""

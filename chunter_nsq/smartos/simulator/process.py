@@ -63,6 +63,15 @@ class Process:
         if content:
             write_all(OUT, content)
 
+    @staticmethod
+    def unheard() -> bool:
+        """Whether nobody can read stdout any more."""
+        import select  # noqa: PLC0415 - only a tool that runs for long asks
+
+        poll = select.poll()
+        poll.register(OUT, 0)
+        return any(happened & (select.POLLERR | select.POLLHUP) for _, happened in poll.poll(0))
+
     def discard(self) -> None:
         """Forget what is pending on stdout."""
         self._pending.clear()

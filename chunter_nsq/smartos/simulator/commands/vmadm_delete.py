@@ -60,7 +60,7 @@ def _unmake(world: World, vm: dict[str, Any], pace: Pace, attempt: str) -> None:
         pace.step("configured", 0.2)
         world.forget(name)
     shutil.rmtree(world.root + vm["zonepath"], ignore_errors=True)
-    for leftover in (f"var/run/zones/{name}.zoneadm.lock", f"etc/zones/{name}-receiving.json"):
+    for leftover in (f"var/run/zones/{name}.zoneadm.lock", f"etc/zones/{name}-receiving.json", f"var/svc/{name}"):
         remove(world.path(leftover))
 
 

@@ -158,7 +158,7 @@ def _events(process: Process, pace: Pace, words: list[str]) -> int:
 def _follow(process: Process, stream: Stream, follower: Follower) -> None:
     seen = _stamps(stream.world)
     next_sweep, busy_until = time.monotonic() + SWEEP_SECONDS, 0.0
-    while True:
+    while not process.unheard():
         lines = follower.read()
         now = time.monotonic()
         if lines:
