@@ -152,3 +152,16 @@ def test_the_stream_ends_when_nobody_listens(host: Host):
     process.stdin.close()
     process.stderr.close()
     assert 0 == process.returncode
+
+
+def test_an_appended_index_line_is_told(host: Host):
+    """A VM that was made known by hand is a create event."""
+    host.create(autoboot=False)
+    other = "0e56fe34-39a3-42d5-86c7-d719487f892b"
+    with host.events() as events:
+        text = (host.root / f"etc/zones/{WEB}.xml").read_text().replace(WEB, other)
+        (host.root / f"etc/zones/{other}.xml").write_text(text)
+        with (host.root / "etc/zones/index").open("a") as index:
+            index.write(f"{other}:installed:/zones/{other}:{other}\n")
+        wait_for(lambda: of(events, "create"), 5)
+    assert [other] == [event["uuid"] for event in of(events, "create")]

@@ -109,14 +109,27 @@ class Stream:
         if event["type"] != "modify":
             self._process.line(head)
 
-    def sweep(self) -> None:
-        """Find what was changed without a line in the journal."""
+    def sweep(self, changed: set[str]) -> None:
+        """Read again what was changed without a line in the journal, and find what came and went in the index."""
         now = time.time()
-        fresh = {vm["zonename"]: vm for vm in self.machines.all() if self._wanted(vm["zonename"])}
-        for name in [name for name in self.vms if name not in fresh]:
+        for name in changed & set(self.vms):
+            vm = self.machines.get(name)
+            if vm is not None:
+                self._told(name, as_last_told(vm, self.vms[name]), now)
+        known = {zone.name for zone in self.world.zones() if self._wanted(zone.name)}
+        for name in known - set(self.vms):
+            self.reload(name, now)
+        for name in set(self.vms) - known:
             self.remove(name, now)
-        for name, vm in fresh.items():
-            self._told(name, vm, now)
+
+
+def as_last_told(vm: VM, old: VM) -> VM:
+    """A VM read again, with the state that was told last: what the kernel does is told by the journal alone."""
+    vm = {key: value for key, value in vm.items() if key not in KERNEL_KEYS}
+    vm |= {key: old[key] for key in KERNEL_KEYS if key in old}
+    vm["zone_state"] = old["zone_state"]
+    set_state(vm)
+    return vm
 
 
 def with_kernel(vm: VM, fields: list[str]) -> VM:
@@ -156,7 +169,7 @@ def _events(process: Process, pace: Pace, words: list[str]) -> int:
 
 
 def _follow(process: Process, stream: Stream, follower: Follower) -> None:
-    seen = _stamps(stream.world)
+    files = Files(stream.world)
     next_sweep, busy_until = time.monotonic() + SWEEP_SECONDS, 0.0
     while not process.unheard():
         lines = follower.read()
@@ -167,21 +180,35 @@ def _follow(process: Process, stream: Stream, follower: Follower) -> None:
             process.flush()
             busy_until = now + 0.5
         elif now >= next_sweep:
-            stamps = _stamps(stream.world)
-            if stamps != seen:
-                stream.sweep()
+            changed = files.changed()
+            if changed:
+                stream.sweep(changed)
                 process.flush()
-                seen = stamps
             next_sweep = now + SWEEP_SECONDS
         else:
             time.sleep(BUSY_SECONDS if now < busy_until else IDLE_SECONDS)
 
 
-def _stamps(world: World) -> tuple[object, ...]:
-    """What changes when somebody edits the index or a document."""
-    with os.scandir(world.path("etc/zones")) as files:
-        newest = max((file.stat().st_mtime_ns for file in files if not file.name.endswith("~")), default=0)
-    return (stamp(world.path(INDEX)), newest)
+class Files:
+    """The stamps of index and documents, and which of them are others than the last time."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._seen = self._look()
+
+    def _look(self) -> dict[str, object]:
+        with os.scandir(self._world.path("etc/zones")) as files:
+            names = [(file.name.removesuffix(".xml"), file.stat()) for file in files if file.name.endswith(".xml")]
+        found: dict[str, object] = {name: (status.st_mtime_ns, status.st_ino) for name, status in names}
+        found[""] = stamp(self._world.path(INDEX))
+        return found
+
+    def changed(self) -> set[str]:
+        """Names of zones whose documents changed since the last time; an empty name stands for the index."""
+        fresh = self._look()
+        changed = {name for name in {**fresh, **self._seen} if fresh.get(name) != self._seen.get(name)}
+        self._seen = fresh
+        return changed
 
 
 VERBS = {"events": _events}
