@@ -104,6 +104,24 @@ class ToolTimeout(Fault):
     code = "tool_timeout"
 
 
+class StorageFailed(Fault):
+    """The object store refused, could not be reached, or kept something else than it was given."""
+
+    code = "storage_failed"
+
+
+class ChecksumMismatch(Fault):
+    """Stored bytes are not those that were stored; details: key, part, first_byte, last_byte."""
+
+    code = "checksum_mismatch"
+
+
+class NoRestorePath(Fault):
+    """No chain of backups leads to that snapshot; details: path (as far as it goes), missing."""
+
+    code = "no_restore_path"
+
+
 class Cancelled(Fault):
     """Ended by command.cancel."""
 

@@ -1,0 +1,1 @@
+"""Byte streams to and from an object store; knows neither commands nor events nor ZFS."""
