@@ -32,7 +32,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	  -o ../../.tools/bin/ $(addprefix github.com/nsqio/nsq/apps/,$(NSQ_APPS))
 	@touch $@
 
-demo: setup ## the whole main job in a minute and a half, on real parts
+demo: setup ## the whole main job in half a minute, on real parts
 	@$(BIN)/python -m tools.demo
 
 # Honcho says 130 after ctrl-C, which is how this is meant to end.
@@ -40,8 +40,8 @@ up: setup ## the same world kept running, for playing (ctrl-C ends it; CHUNTER_U
 	@$(BIN)/python -m tools.world --prepare
 	@$(BIN)/honcho --env "$${CHUNTER_UP_DIR:-.up}/env" start || [ $$? -eq 130 ]
 
-test: setup lint ## lint, types, and every test on real parts
-	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
+test: setup lint ## lint, types, and every test on real parts, with branch coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_FLAGS)
 
 lint: setup ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
