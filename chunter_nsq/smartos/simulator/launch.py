@@ -43,6 +43,9 @@ TOOLS: dict[str, tuple[str, str]] = {
     "prtconf": ("usr/sbin", "hostfacts"),
     "sysinfo": ("usr/bin", "hostfacts"),
     "uname": ("usr/bin", "hostfacts"),
+    "svcs": ("usr/bin", "svcs"),
+    "svcadm": ("usr/sbin", "svcadm"),
+    "kstat": ("usr/bin", "kstat"),
 }
 # Verbs that let their time pass step by step themselves.
 STEPPED = frozenset(
@@ -52,6 +55,7 @@ STEPPED = frozenset(
         "zoneadm boot", "zoneadm halt", "zoneadm reboot", "zoneadm shutdown", "zoneadm install", "zoneadm uninstall",
     }
 )  # fmt: skip
+ABORTED = 134
 ALIASES = {"boot": "start", "halt": "stop", "destroy": "delete"}
 
 
@@ -74,6 +78,11 @@ def main(tool: str, launcher: str) -> None:
         return
     except KeyboardInterrupt:
         status = 130
+    except Exception:  # noqa: BLE001 - a fault of ours ends like the platform's own: a stack on stderr, and 134
+        import traceback  # noqa: PLC0415 - hardly ever needed
+
+        traceback.print_exc()
+        status = ABORTED
     process.flush()
     _record(process, began, status, time.monotonic() - started)
     os._exit(status)

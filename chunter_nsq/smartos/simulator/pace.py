@@ -40,6 +40,10 @@ REALISTIC: dict[str, float] = {
     "imgadm import": 20.0,
     "fwadm": 0.4,
     "svcs": 0.06,
+    "svcadm": 0.03,
+    "smf boot": 12.0,
+    "smf start": 1.5,
+    "smf stop": 0.8,
     "svcadm": 0.05,
     "svcadm settle": 1.5,
     "kstat": 0.15,
@@ -53,8 +57,7 @@ class Pace:
     """The clock of one invocation; :meth:`step` waits for a step's share and then says that it is done."""
 
     def __init__(self, root: str, tool: str, verb: str, kill_after: str | None = None) -> None:
-        table = _table(root)
-        self._seconds = float(table.get(f"{tool} {verb}", table.get(tool, 0.0)))
+        self._seconds = seconds(root, tool, verb)
         self._kill_after = kill_after
 
     def step(self, name: str, share: float) -> None:
@@ -67,6 +70,12 @@ class Pace:
     def whole(self) -> None:
         """Let all of the time pass at once, for a verb without steps."""
         self.step("start", 1.0)
+
+
+def seconds(root: str, tool: str, verb: str) -> float:
+    """How long a tool's verb takes, as set for it or for the tool as a whole."""
+    table = _table(root)
+    return float(table.get(f"{tool} {verb}", table.get(tool, 0.0)))
 
 
 def _table(root: str) -> dict[str, float]:

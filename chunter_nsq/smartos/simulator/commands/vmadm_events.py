@@ -118,7 +118,9 @@ class Stream:
                 self._told(name, as_last_told(vm, self.vms[name]), now)
         known = {zone.name for zone in self.world.zones() if self._wanted(zone.name)}
         for name in known - set(self.vms):
-            self.reload(name, now)
+            vm = self.machines.get(name)
+            if vm is not None:
+                self._told(name, vm, now)
         for name in set(self.vms) - known:
             self.remove(name, now)
 
