@@ -17,6 +17,7 @@ from worlds import Host
 from chunter_nsq.bus.address import Address
 from chunter_nsq.bus.consumer import Consumer, Delivery
 from chunter_nsq.bus.settings import Connection
+from chunter_nsq.smartos import simulator
 
 POLL_SECONDS = 0.01
 MPUB_COMMANDS = 2000
@@ -95,6 +96,11 @@ def agent(folder: Path, nsqd: Nsqd, *, zones: int, settings: Mapping[str, str] |
     host = Host(folder, nsqd, zones=zones, settings={"log.level": "warning", **(settings or {})})
     with running(host):
         yield host
+
+
+def platform(folder: Path, zones: int, services: int, snapshots: int) -> Path:
+    """A simulated host with services and snapshots in each zone."""
+    return simulator.create(folder, zones=zones, services=services, snapshots=snapshots)
 
 
 @contextmanager
