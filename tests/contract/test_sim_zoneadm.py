@@ -76,7 +76,7 @@ def test_refusals(host: Host):
 def test_states_are_visible_on_the_way(host: Host):
     """A halt that takes its time shows shutting_down and down to others."""
     host.create()
-    host.latency(zoneadm_halt=1.0)
+    host.latency(zoneadm_halt=2.0)
     process = host.start("zoneadm", "-u", WEB, "halt")
     seen = []
     while process.poll() is None:
