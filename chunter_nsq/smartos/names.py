@@ -44,6 +44,17 @@ def is_dataset_snapshot(value: str) -> bool:
     return bool(at) and len(value) <= _LONGEST_DATASET_NAME and is_dataset(dataset) and is_snapshot(snapshot)
 
 
+def is_dataset_bookmark(value: str) -> bool:
+    """Whether it is ``dataset#bookmark``."""
+    dataset, hash_sign, bookmark = value.partition("#")
+    return bool(hash_sign) and len(value) <= _LONGEST_DATASET_NAME and is_dataset(dataset) and is_snapshot(bookmark)
+
+
+def is_below_pool(value: str) -> bool:
+    """Whether it names a dataset that is not the pool itself."""
+    return "/" in value and is_dataset(value)
+
+
 def is_fmri(value: str) -> bool:
     """Whether it names a service or an instance, in full or shortened (``network/ssh:default``)."""
     return _FMRI.fullmatch(value) is not None

@@ -69,7 +69,7 @@ _RULES: tuple[tuple[type[Fault], re.Pattern[str]], ...] = (
             r"|unknown info type|cannot currently snapshot"
         ),
     ),
-    (Busy, re.compile(r"\bis busy|\bebusy|operation in progress|already in progress")),
+    (Busy, re.compile(r"\bis busy|(?:device|resource) busy|\bebusy|operation in progress|already in progress")),
     (
         InvalidState,
         re.compile(

@@ -43,6 +43,7 @@ class _Stream:
     def __init__(self, argv: tuple[str, ...], judge: Judge | None, silence_seconds: float) -> None:
         self.order = Order(argv, (), self.mutates, timeout_seconds=None, silence_seconds=silence_seconds)
         self.moved_bytes = 0
+        self.whole = False
         self._judge = judge or partial(check, attempted=f"run {self.order.tool}")
         self._silence_seconds = silence_seconds
         self._loop = asyncio.get_running_loop()
@@ -85,6 +86,7 @@ class _Stream:
             raise Interrupted(f"{tool} was ended before its stream was whole", {"argv": list(self.order.shown)})
         completed = self._errand.completed(bytes(self._words))
         self._judge(completed)
+        self.whole = True
         return completed
 
     def _give_up(self) -> None:
@@ -109,7 +111,7 @@ class _Stream:
 
 
 class Source(_Stream):
-    """What a tool says, for one thread to read; ``moved_bytes`` counts.
+    """What a tool says, for one thread to read; ``moved_bytes`` counts, ``whole`` says that it ended well.
 
     Raises, while reading: ToolTimeout (it stood still), Interrupted (it was ended, the context was left), and what the
     judge says of a tool that ended badly, ToolFailed for one.
@@ -155,7 +157,7 @@ class Source(_Stream):
 
 
 class Sink(_Stream):
-    """What a tool is told, for one thread to write; ``moved_bytes`` counts.
+    """What a tool is told, for one thread to write; ``moved_bytes`` counts, ``whole`` says that it took all.
 
     Raises, while writing and finishing: ToolTimeout (it stood still), Interrupted (it was ended, the context was
     left), and what the judge says of a tool that ended badly, ToolFailed for one.

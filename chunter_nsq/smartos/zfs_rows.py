@@ -37,6 +37,20 @@ class Snapshot(NamedTuple):
         return f"{self.dataset}@{self.name}"
 
 
+class Bookmark(NamedTuple):
+    """A mark of a snapshot that may be gone: ``name`` is its own name, ``guid`` the snapshot's."""
+
+    name: str
+    dataset: str
+    guid: int
+    created: int
+
+    @property
+    def full_name(self) -> str:
+        """``dataset#name``, as ZFS writes it."""
+        return f"{self.dataset}#{self.name}"
+
+
 def parse_datasets(stdout: bytes) -> tuple[Dataset, ...] | None:
     """The rows of a listing; None when one is not a dataset's."""
     text = stdout.decode(errors="replace")
@@ -74,6 +88,24 @@ def parse_holds(stdout: bytes) -> tuple[str, ...]:
     """The tags, in the order of the listing."""
     rows = (line.split(_TAB) for line in stdout.decode(errors="replace").split("\n"))
     return tuple(row[1] for row in rows if len(row) >= _PROPERTY_COLUMNS)
+
+
+def parse_bookmarks(stdout: bytes) -> tuple[Bookmark, ...] | None:
+    """The rows of a listing; None when one is not a bookmark's."""
+    rows = [line.split(_TAB) for line in stdout.decode(errors="replace").split("\n") if line]
+    if any(len(row) != _PROPERTY_COLUMNS or "#" not in row[0] or not row[1].isdecimal() for row in rows):
+        return None
+    return tuple(
+        Bookmark(name.partition("#")[2], name.partition("#")[0], int(guid), _number(at)) for name, guid, at in rows
+    )
+
+
+def parse_estimate(text: str) -> int | None:
+    """The bytes that a dry run of ``zfs send -nvP`` says; None when it says none."""
+    rows = [line.split(_TAB) for line in text.split("\n")]
+    sizes = [int(row[1]) for row in rows if row[0] == "size" and len(row) > 1 and row[1].isdecimal()]
+    parts = [int(row[-1]) for row in rows if row[0] in {"full", "incremental"} and row[-1].isdecimal()]
+    return sizes[-1] if sizes else sum(parts) if parts else None
 
 
 def dataset_from(name: str, properties: Mapping[str, str]) -> Dataset:

@@ -1,0 +1,198 @@
+"""A real ZFS for tests: a pool on a file, in the running daemon of zfs-fuse or in one started for the tests.
+
+PYTEST_DONT_REWRITE. Test modules ask for it with ``pytest_plugins = ("zfs_pool",)``. Several test runs may share one
+daemon: each holds a lock while it uses it, and the last one ends a daemon that a test run had started.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SBIN = Path("/usr/sbin")
+FLAGS = ("--no-daemon", "--no-kstat-mount", "-a", "0", "-e", "0")  # nothing cached beside what is on disk
+LOCK = Path("/tmp/chunter-zfs-fuse.lock")  # shared by all test runs of this machine
+PREFIX = "chuntertest"
+POOL_BYTES = 512 * 2**20
+READY_SECONDS = 15.0
+
+
+class ZfsError(Exception):
+    """A command failed that had to succeed."""
+
+
+def command(tool: str, *words: str) -> str:
+    """What a ``zfs`` or ``zpool`` command says that must succeed."""
+    done = subprocess.run([SBIN / tool, *words], capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode != 0:
+        raise ZfsError(f"{tool} {' '.join(words)}: {done.stderr}")
+    return done.stdout
+
+
+class Pool:
+    """One pool; ``name`` is its name, ``mountpoint`` where it is mounted."""
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name = name
+        self.mountpoint = directory / "mounted"
+        self._file = directory / "disk"
+        self._count = 0
+
+    def create(self) -> None:
+        """Make it; its file is sparse."""
+        with self._file.open("wb") as file:
+            file.truncate(POOL_BYTES)
+        command("zpool", "create", "-f", "-m", str(self.mountpoint), self.name, str(self._file))
+
+    def destroy(self) -> None:
+        """Take it away with all that is in it."""
+        destroy_pool(self.name)
+        self._file.unlink(missing_ok=True)
+
+    def new(self, label: str = "t") -> str:
+        """A fresh dataset's name, mounted below the pool's mountpoint."""
+        self._count += 1
+        name = f"{self.name}/{label}{self._count}"
+        command("zfs", "create", name)
+        return name
+
+    def path(self, dataset: str) -> Path:
+        """Where a dataset is mounted."""
+        return self.mountpoint / dataset.partition("/")[2]
+
+    def names(self, root: str = "") -> list[str]:
+        """Every dataset and snapshot below a root."""
+        return command("zfs", "list", "-H", "-t", "all", "-o", "name", "-r", root or self.name).split()
+
+    def guid(self, name: str) -> int:
+        """The GUID of a dataset or snapshot."""
+        return int(command("zfs", "get", "-Hp", "-o", "value", "guid", name))
+
+
+def destroy_pool(name: str) -> None:
+    """Destroy a pool, however busy."""
+    deadline = time.monotonic() + 10
+    while name in command("zpool", "list", "-H", "-o", "name").split():
+        try:
+            command("zpool", "destroy", "-f", name)
+        except ZfsError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+class Daemon:
+    """The one daemon of this machine, held by the lock of everybody who uses it."""
+
+    def __init__(self) -> None:
+        self._lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def enter(self) -> None:
+        """Have it run, and keep others from ending it."""
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        if not answers():
+            self._start()
+        for name in command("zpool", "list", "-H", "-o", "name").split():
+            if name.startswith(PREFIX) and not Path(f"/proc/{name.removeprefix(PREFIX)}").exists():
+                destroy_pool(name)  # left by a test run that was killed
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
+
+    def leave(self) -> None:
+        """End it when nobody else uses it and a test run had started it."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            return
+        pid = os.pread(self._lock, 20, 0).strip()
+        os.ftruncate(self._lock, 0)
+        if pid and b"zfs-fuse" in _command_line(int(pid)):
+            os.kill(int(pid), signal.SIGTERM)
+            deadline = time.monotonic() + 10
+            while b"zfs-fuse" in _command_line(int(pid)) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            _reap(int(pid))
+        os.close(self._lock)
+
+    def _start(self) -> None:
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        Path("/var/run/zfs").mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + READY_SECONDS
+        child = None
+        while not answers():
+            if time.monotonic() > deadline:
+                raise ZfsError("zfs-fuse does not get ready")
+            if child is None or child.poll() is not None:  # it gives up while another one is still ending
+                child = subprocess.Popen([SBIN / "zfs-fuse", *FLAGS], **quiet, start_new_session=True, cwd="/")
+                os.ftruncate(self._lock, 0)
+                os.pwrite(self._lock, str(child.pid).encode(), 0)
+            time.sleep(0.05)
+        if child is not None:
+            child.returncode = 0  # nobody's child: whoever uses it last ends it
+
+
+def answers() -> bool:
+    """Whether a ZFS answers on this machine."""
+    return subprocess.run([SBIN / "zpool", "list"], capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def _reap(pid: int) -> None:
+    try:
+        os.waitpid(pid, 0)
+    except ChildProcessError:  # another test run's
+        return
+
+
+def missing() -> str:
+    """Why there can be no real ZFS here; empty when there can."""
+    if not (SBIN / "zfs").exists() or not (SBIN / "zpool").exists():
+        return "no zfs here: apt-get install zfs-fuse"
+    if os.geteuid() != 0:
+        return "a real ZFS needs root"
+    if not (SBIN / "zfs-fuse").exists() and not answers():
+        return "zfs is here, but neither its kernel module nor zfs-fuse"
+    return "" if Path("/dev/fuse").exists() or answers() else "no /dev/fuse"
+
+
+@pytest.fixture(scope="session")
+def zfs_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
+    """A pool of this test run, destroyed at its end."""
+    why = missing()
+    if why:
+        pytest.skip(why)
+    daemon = Daemon()
+    daemon.enter()
+    directory = tmp_path_factory.mktemp("zfs")
+    pool = Pool(f"{PREFIX}{os.getpid()}", directory)
+    try:
+        pool.create()
+        yield pool
+    finally:
+        pool.destroy()
+        daemon.leave()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def zfs_root(tmp_path: Path) -> Path:
+    """A platform root whose tools are this machine's own zfs and zpool."""
+    folder = tmp_path / "platform" / "usr" / "sbin"
+    folder.mkdir(parents=True)
+    for tool in ("zfs", "zpool"):
+        (folder / tool).symlink_to(SBIN / tool)
+    return tmp_path / "platform"
