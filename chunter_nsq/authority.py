@@ -25,6 +25,10 @@ _NONCE_SIZE = range(8, 129)
 _SECRET_SIZE = 16
 
 
+class Late(NotAuthorized):
+    """The signature is good, but its time is over."""
+
+
 class KeysInvalid(ValueError):
     """The key file cannot be used; the text names the place and the remedy."""
 
@@ -85,8 +89,8 @@ class Authority:
             raise NotAuthorized("The command's auth names no key that this host knows, or has no hmac")
         if not hmac.compare_digest(signature(document, key.secret).encode(), given.lower().encode("utf-8", "replace")):
             raise NotAuthorized(f"The signature of key {key.name!r} does not match the command")
-        _check_time(auth.get("ts"))
         _check_limits(key, action, uuid)
+        _check_time(auth.get("ts"))
         nonce = auth.get("nonce")
         if not isinstance(nonce, str) or len(nonce) not in _NONCE_SIZE:
             raise NotAuthorized("auth.nonce must be 8 to 128 characters that were never used before")
@@ -119,7 +123,7 @@ def _check_time(stamp: Any) -> None:
     # compared, not subtracted: a whole number may be larger than any float
     is_near = isinstance(stamp, int | float) and now - SKEW_SECONDS <= stamp <= now + SKEW_SECONDS
     if isinstance(stamp, bool) or not is_near:
-        raise NotAuthorized(f"auth.ts must be the epoch seconds of now, at most {SKEW_SECONDS} s off this host's clock")
+        raise Late(f"auth.ts must be the epoch seconds of now, at most {SKEW_SECONDS} s off this host's clock")
 
 
 def _check_limits(key: Key, action: str, uuid: str | None) -> None:

@@ -32,7 +32,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
 from chunter_nsq.actions import Action, Done, Lane, Progress, Recovery
-from chunter_nsq.authority import Authority
+from chunter_nsq.authority import Authority, Late
 from chunter_nsq.errors import (
     Cancelled,
     Expired,
@@ -125,8 +125,6 @@ class Dispatcher:
         self._settle_orphans = settle_orphans
         self._jobs: dict[str, Job] = {}
         self._lines = Lines(limits.lanes, self._run)
-        self._has_room = asyncio.Event()
-        self._has_room.set()
 
     # --- the door
 
@@ -136,7 +134,7 @@ class Dispatcher:
         Raises:
             sqlite3.Error: the journal cannot be written; the message is to be given back.
         """
-        await self._has_room.wait()
+        await self._lines.room(self.limits.queued)
         origin = Origin(delivery.topic, delivery.nsqd, delivery.message_id, delivery.timestamp_ns, delivery.body)
         try:
             command = read(origin, self.actions, self.addressee)
@@ -146,9 +144,15 @@ class Dispatcher:
         except Unreadable as fault:
             await self._outbox.put([self._dead_letter(origin, str(fault))])
         except Refused as refused:
-            await self._outbox.put([self._rejection(refused)])
+            await self._refuse(refused)
         else:
             await self._take(command, nonce)
+
+    async def _refuse(self, refused: Refused) -> None:
+        """Tell the sender; but a signature that is only too old may be on a command that was taken in time."""
+        is_late = isinstance(refused.fault, Late)
+        if not (is_late and await self._journal.repeat(refused.id, refused.action or "")):
+            await self._outbox.put([self._rejection(refused)])
 
     def _admit(self, command: Command) -> str | None:
         try:
@@ -176,8 +180,6 @@ class Dispatcher:
     def _add(self, job: Job) -> None:
         self._jobs[job.command.id] = job
         self._lines.add(job)
-        if self._lines.queued >= self.limits.queued:
-            self._has_room.clear()
 
     # --- running
 
@@ -200,12 +202,11 @@ class Dispatcher:
         finally:
             self._current.reset(token)
             self._jobs.pop(command.id, None)
-            if self._lines.queued < self.limits.queued:
-                self._has_room.set()
 
     async def _outcome(self, job: Job) -> tuple[Outcome, tuple[Event, ...]]:
         try:
             done = await self._perform(job)
+            size = len(compact(done.result))
         except Fault as fault:
             status = "interrupted" if isinstance(fault, Interrupted) else "failed"
             return Outcome(status, fault=fault), ()
@@ -216,7 +217,6 @@ class Dispatcher:
             log.exception("dispatcher.handler_failed", extra={"action": job.command.action.name})
             broken = Internal(f"{job.command.action.name} failed in the agent itself; its log has the command's id")
             return Outcome("failed", fault=broken), ()
-        size = len(compact(done.result))
         if size > _RESULT_BYTES:
             large = Unsupported(
                 f"The answer has {size} bytes and NSQ carries {SIZE_LIMIT_BYTES}: ask for fewer fields", {"bytes": size}
@@ -300,9 +300,13 @@ class Dispatcher:
         while True:
             try:
                 await self._journal.finish(job.command.id, outcome, events)
-            except (sqlite3.Error, ValueError):
+            except sqlite3.Error:
                 log.exception("dispatcher.finish_failed")
                 await asyncio.sleep(random.uniform(0, _RETRY_SECONDS))  # noqa: S311 - jitter
+            except ValueError:
+                log.exception("dispatcher.end_unwritable")
+                broken = Internal(f"{job.command.action.name} ended {outcome.status}, but how cannot be written")
+                outcome, events = Outcome("failed", fault=broken), ()
             else:
                 return
 

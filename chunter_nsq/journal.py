@@ -139,6 +139,18 @@ class Journal:
 
         return self._database.submit(work)
 
+    def repeat(self, command_id: str, action: str) -> asyncio.Future[bool]:
+        """Publish the record of a known command of that action again; False when there is none."""
+
+        def work(connection: sqlite3.Connection) -> bool:
+            known = _find(connection, command_id)
+            if known is None or known.action != action:
+                return False
+            self._outbox.write(connection, [known.event(self._host, duplicate=True)])
+            return True
+
+        return self._database.submit(work)
+
     def begin(self, command_id: str) -> asyncio.Future[None]:
         """Write that a command runs now."""
         return self._update(command_id, "started = coalesce(started, ?)", (time.time(),))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import uuid as uuids
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +28,7 @@ from chunter_nsq.smartos import names
 
 _NAMESPACE = uuids.UUID("6b1f3f0a-5d0c-5f5e-9a53-2d1c1f4f6c11")
 _DEPTH_LIMIT = 64
+_FAULTS_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ def parse(body: bytes) -> dict[str, Any]:
     """
     try:
         text = body.decode("utf-8")
-        document = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_object)
+        document = json.loads(text, parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_object)
     except UnicodeDecodeError as fault:
         raise Unreadable(f"not UTF-8 at byte {fault.start}") from None
     except RecursionError:
@@ -236,9 +239,10 @@ def _fault(name: Any, faults: list[dict[str, str]], actions: Mapping[str, Action
         near = difflib.get_close_matches(name, actions, n=1)
         hint = f"; did you mean {near[0]}?" if near else "; host.info lists what there is"
         return UnknownAction(f"There is no action {name[:128]!r} here{hint}", {"action": name[:128]})
+    shown = faults[:_FAULTS_SHOWN]
     told = "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults[:5])
     more = f" (and {len(faults) - 5} more)" if len(faults) > 5 else ""  # noqa: PLR2004 - what fits a sentence
-    return InvalidMessage(f"The command was not run: {told}{more}", {"faults": faults})
+    return InvalidMessage(f"The command was not run: {told}{more}", {"faults": shown, "count": len(faults)})
 
 
 def _refusal(document: Mapping[str, Any], origin: Origin, addressee: Addressee, fault: Fault) -> Refused:
@@ -293,10 +297,16 @@ def _deeper_than(document: Any, limit: int) -> bool:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the member {twice[:64]!r} stands twice")
+        counts = Counter(name for name, _ in pairs)
+        raise ValueError(f"the member {counts.most_common(1)[0][0][:64]!r} stands twice")
     return found
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:32]} is beyond all bounds")
+    return number
 
 
 def _no_constant(name: str) -> Any:

@@ -41,9 +41,6 @@ async def test_cancel_at_any_moment_of_the_end_gives_one_end(host, moment):
     assert 1 == len([one for one in host.statuses("c1") if one in FINAL])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the size of the result is taken outside of the try, and the task dies without an end"
-)
 async def test_result_that_json_lacks_is_a_failed_end(host):
     """A number that JSON does not have ends the command as failed instead of never."""
     host.script.steps["c1"] = [Done({"ratio": math.nan})]
@@ -51,7 +48,6 @@ async def test_result_that_json_lacks_is_a_failed_end(host):
     assert "internal" == (await host.end("c1", 1))["error"]["code"]
 
 
-@pytest.mark.xfail(strict=True, reason="an end that can never be written is tried again for ever")
 async def test_event_of_the_end_that_is_too_large_does_not_hold_up_the_line(host):
     """When an event that belongs to the end cannot be written, the command ends all the same."""
     host.script.steps["c1"] = [Done({}, (told(size=2**20),))]
@@ -62,14 +58,12 @@ async def test_event_of_the_end_that_is_too_large_does_not_hold_up_the_line(host
     assert "succeeded" == (await host.end("c2"))["status"]
 
 
-@pytest.mark.xfail(strict=True, reason="accept raises ValueError, and the message comes back without end")
 async def test_message_that_the_journal_cannot_hold_is_not_given_back_for_ever(host):
     """A message that can never be written is refused, not redelivered without end."""
     await host.dispatcher.accept(Delivery(b'{"id":"c1","action":"machine.create","params":{"payload":{"ram":1e999}}}'))
     await until(lambda: host.nsqd.taken)
 
 
-@pytest.mark.xfail(strict=True, reason="accept raises EventTooLarge, and the message comes back without end")
 async def test_refusal_that_is_too_large_is_not_given_back_for_ever(host):
     """A message with more faults than fit a refusal is refused, not redelivered without end."""
     members = {f"m{number}": 1 for number in range(20_000)}
@@ -77,9 +71,6 @@ async def test_refusal_that_is_too_large_is_not_given_back_for_ever(host):
     assert "rejected" == (await host.end("c1"))["status"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="room is looked at before the line has counted down, and not at all after a cancellation"
-)
 async def test_cancelling_what_waits_makes_room(tmp_path):
     """When all that waits is cancelled the next message is taken."""
     async with opened_host(tmp_path / "db", limits=Limits(LANES, 60.0, queued=3)) as host:
@@ -93,7 +84,6 @@ async def test_cancelling_what_waits_makes_room(tmp_path):
         await asyncio.wait_for(host.send("c4"), 1)
 
 
-@pytest.mark.xfail(strict=True, reason="room is looked at before the line has counted down")
 async def test_one_place_in_the_queue_is_enough(tmp_path):
     """With room for a single command the next is taken after its end."""
     async with opened_host(tmp_path / "db", limits=Limits(LANES, 60.0, queued=1)) as host:
@@ -103,7 +93,6 @@ async def test_one_place_in_the_queue_is_enough(tmp_path):
         await host.end("c2")
 
 
-@pytest.mark.xfail(strict=True, reason="the signature's time is judged before the journal is asked")
 async def test_late_redelivery_of_an_accepted_command_is_a_duplicate(tmp_path, monkeypatch):
     """A signed command that was accepted and comes again when its time is over has no second end."""
     key = Key("ops", b"sixteen letters!")
