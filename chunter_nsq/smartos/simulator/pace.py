@@ -44,7 +44,6 @@ REALISTIC: dict[str, float] = {
     "smf boot": 12.0,
     "smf start": 1.5,
     "smf stop": 0.8,
-    "svcadm": 0.05,
     "svcadm settle": 1.5,
     "kstat": 0.15,
     "nictagadm": 0.1,
@@ -86,8 +85,3 @@ def _table(root: str) -> dict[str, float]:
 
     table: dict[str, float] = json.loads(content)
     return table
-
-
-def seconds(root: str, name: str) -> float:
-    """The seconds of one entry of the table, 0 when there is none."""
-    return float(_table(root).get(name, 0.0))
