@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 from chunter_nsq.actions import Lane, Progress
 from chunter_nsq.messages.command import Command
 from chunter_nsq.slots import Slots
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -65,7 +68,7 @@ class Lines:
     def remove(self, job: Job) -> bool:
         """Take a job that does not run yet out of its line; what comes behind it waits for it no longer."""
         line = self._lines.get(job.uuid or "host", ())
-        if job.is_running or job not in line:
+        if job.is_running or job.is_settled or job not in line:
             return False
         job.is_settled = True
         if job.task is not None:
@@ -97,8 +100,13 @@ class Lines:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("lines.job_failed", exc_info=fault)
 
     async def _work(self, key: str) -> None:
         line = self._lines[key]
@@ -136,3 +144,4 @@ class Lines:
                 await self._run(job)
             finally:
                 job.is_running = False
+                job.is_settled = True  # it stands in its line a moment longer

@@ -1,66 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections import defaultdict
 
 import pytest
-from core_parts import command, row
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from core_parts import command
+from lines_parts import COPY, CREATE, LIMITS, LOOK, STOP, Stage, settle
 
 from chunter_nsq.actions import Lane
 from chunter_nsq.lines import Job, Lines
 from chunter_nsq.messages.params import Change
-
-STOP = row()
-LOOK = row("machine.get", Lane.QUERY)
-COPY = row("backup.create", Lane.TRANSFER)
-CREATE = row("machine.create", exclusive=True)
-LIMITS = {Lane.QUERY: 3, Lane.MACHINE: 2, Lane.TRANSFER: 1}
-
-
-class Stage:
-    """Runs jobs until each is let go, and writes down when they began and ended."""
-
-    def __init__(self, limits=None):
-        self.lines = Lines({**LIMITS, **(limits or {})}, self.run)
-        self.story = []
-        self.gates = defaultdict(asyncio.Event)
-        self.running = []
-        self.jobs = {}
-
-    async def run(self, job):
-        """A job's work."""
-        name = job.command.id
-        self.running.append(name)
-        self.story.append(f"{name} began")
-        try:
-            await self.gates[name].wait()
-            self.story.append(f"{name} ended")
-        except asyncio.CancelledError:
-            self.story.append(f"{name} cancelled")
-            raise
-        finally:
-            self.running.remove(name)
-
-    def add(self, number, uuid, kind=STOP, **members):
-        """A job at the end of its line."""
-        self.jobs[number] = job = Job(command(number, kind, uuid=uuid, **members), uuid)
-        self.lines.add(job)
-        return job
-
-    async def let_go(self, *numbers):
-        """Let jobs end, and everything happen that follows."""
-        for number in numbers:
-            self.gates[f"c{number}"].set()
-        await settle()
-
-
-async def settle():
-    """Let everything happen that can."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -171,6 +119,22 @@ async def test_cancelled_running_job_leaves_its_line_alone(stage):
     assert ["c0 began", "c0 cancelled", "c1 began"] == stage.story
 
 
+async def test_job_that_breaks_is_logged_and_leaves_its_line_alone(caplog):
+    """A fault that comes out of a job is in the log at once, and the next job runs."""
+    began = []
+
+    async def run(job):
+        began.append(job.command.id)
+        if len(began) == 1:
+            raise KeyError("bug")
+
+    lines = Lines(LIMITS, run)
+    for number in range(2):
+        lines.add(Job(command(number, uuid="a"), "a"))
+    await settle()
+    assert (["c0", "c1"], ["lines.job_failed"]) == (began, [record.message for record in caplog.records])
+
+
 async def test_stop_lets_what_runs_end_and_begins_nothing(stage):
     """After a stop running jobs end by themselves and waiting ones stay where they are."""
     for number, uuid in enumerate("aabc"):
@@ -223,73 +187,3 @@ async def test_room_is_there_once_enough_have_ended_or_were_taken_out(stage):
     await stage.let_go(0)
     await asyncio.wait_for(room, 1)
     await asyncio.wait_for(stage.lines.room(2), 1)
-
-
-MOVES = st.lists(
-    st.tuples(
-        st.sampled_from(["add", "add", "add", "end", "remove", "resize", "run"]),
-        st.sampled_from("abc"), st.sampled_from([STOP, STOP, COPY, CREATE, LOOK]), st.integers(0, 99),
-    ),
-    max_size=50,
-)  # fmt: skip
-
-
-class Life(Stage):
-    """A stage on which anything may happen."""
-
-    def __init__(self, chance):
-        super().__init__()
-        self.chance = chance
-        self.removed = set()
-        self.limits = dict(LIMITS)
-
-    async def move(self, count, move, uuid, kind, number):
-        """One thing happens."""
-        if move == "add":
-            self.add(count, uuid, kind)
-        elif move == "end" and self.running:
-            self.gates[self.chance.choice(self.running)].set()
-        elif move == "remove" and self.jobs:
-            victim = self.chance.choice(list(self.jobs))
-            self.removed |= {victim} if self.lines.remove(self.jobs[victim]) else set()
-        elif move == "resize":
-            self.limits[Lane.MACHINE] = max(self.limits[Lane.MACHINE], 1 + number % 4)
-            self.lines.resize({Lane.MACHINE: 1 + number % 4})
-        else:
-            await asyncio.sleep(0)
-
-    def check(self):
-        """What must hold at each moment."""
-        running = [self.jobs[int(name[1:])] for name in self.running]
-        for lane, limit in self.limits.items():
-            assert limit >= sum(job.command.action.lane is lane for job in running)
-        assert 1 >= sum(job.command.action.exclusive for job in running)
-        working = [job.uuid for job in running if job.command.action is not LOOK]
-        assert len(set(working)) == len(working)
-
-    async def end(self):
-        """Let everything end, and see that each job had its turn."""
-        await self.let_go(*self.jobs)
-        for _ in range(100):
-            await settle()
-        ended = [int(line.split()[0][1:]) for line in self.story if line.endswith("ended")]
-        assert sorted(set(self.jobs) - self.removed) == sorted(ended)
-        assert (0, {}, set()) == (self.lines.queued, self.lines._lines, self.lines._tasks)
-        for uuid in "abc":
-            line = [n for n in ended if self.jobs[n].uuid == uuid and self.jobs[n].command.action is not LOOK]
-            assert sorted(line) == line
-
-
-@settings(max_examples=120, deadline=None)
-@given(MOVES, st.integers(0, 2**32))
-def test_any_life_keeps_order_and_limits_and_loses_no_job(moves, seed):
-    """Whatever is added, ended, taken out or resized: order per VM, limits per lane, and no job is lost."""
-
-    async def scenario():
-        life = Life(random.Random(seed))  # noqa: S311 - a test's choice
-        for count, move in enumerate(moves):
-            await life.move(count, *move)
-            life.check()
-        await life.end()
-
-    asyncio.run(scenario())
