@@ -5,13 +5,29 @@ from __future__ import annotations
 from chunter_nsq.ticker import Publisher
 from chunter_nsq.tools import Tools
 from publishers.announce import Announce
+from publishers.arc import Arc
 from publishers.heartbeat import Heartbeat
 from publishers.memory import Memory
+from publishers.metrics import Metrics
+from publishers.services import Services
+from publishers.snapshots import Snapshots
 from publishers.zoneinfo import ZoneInfo
 from publishers.zones import Zones
+from publishers.zpools import Zpools
 
 
 def schedule(tools: Tools) -> tuple[Publisher, ...]:
     """The publishers of a host; each says how often it wants to be asked."""
     info = ZoneInfo(tools)
-    return (Announce(tools), Heartbeat(tools), Zones(tools, info), info, Memory(tools))
+    return (
+        Announce(tools),
+        Heartbeat(tools),
+        Zones(tools, info),
+        info,
+        Memory(tools),
+        Services(tools),
+        Zpools(tools),
+        Arc(tools),
+        Snapshots(tools),
+        Metrics(tools),
+    )
