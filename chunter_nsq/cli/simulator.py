@@ -33,7 +33,7 @@ def simulator() -> None:
 @simulator.command()
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--zones", default=0, show_default=True, metavar="N", help="VMs that run on it from the start.")
-@click.option("--services", default=0, show_default=True, metavar="N", help="SMF services in each of them.")
+@click.option("--services", default=0, metavar="N", help="SMF services in each of them; the usual ones when not given.")
 @click.option("--snapshots", default=0, show_default=True, metavar="N", help="ZFS snapshots of each of them.")
 @click.option(
     "--zfs", default="simulated", show_default=True, metavar="simulated|host:POOL", help="Where datasets live."

@@ -27,7 +27,7 @@ def create(
     Args:
         directory: is made when it is not there; must be empty or absent.
         zones: VMs to make, all running.
-        services: SMF services in each zone.
+        services: SMF services in each zone; 0 for the usual ones.
         snapshots: ZFS snapshots of each zone.
         zfs: ``simulated``, or ``host:POOL`` to keep the datasets in a pool of this machine.
         latency: ``none`` or ``realistic``.

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from chunter_nsq.smartos.simulator import host, index, services, zonedoc
+from chunter_nsq.smartos.simulator import host, index, zonedoc
 from chunter_nsq.smartos.simulator.catalogue import IMAGES, image_record
 from chunter_nsq.smartos.simulator.kernel import Active, Kernel
 from chunter_nsq.smartos.simulator.launch import TOOLS
@@ -152,8 +152,6 @@ def _zones(directory: Path, plan: Plan, pool: Pool) -> None:
             f"zones/{uuid}", local=local, origin=f"zones/{vm['image_uuid']}@final",
             refer=IMAGES[0]["refer"] + 4096 * number, own=392167424 + 4096 * number,
         )  # fmt: skip
-        if plan.services:
-            services.save(root, uuid, services.made_up(plan.services, now))
         for position in range(plan.snapshots):
             short = _uuid(chance)
             pool.add_snapshots(

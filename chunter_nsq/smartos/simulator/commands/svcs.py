@@ -1,153 +1,180 @@
-"""svcs: the services of the global zone and of running zones."""
+"""svcs: services and their states, of this zone, of another or of all that run."""
 
 from __future__ import annotations
 
 import time
 
-from chunter_nsq.smartos.simulator import services
-from chunter_nsq.smartos.simulator.host import facts
+from chunter_nsq.smartos.simulator.commands.options import Unknown, take
 from chunter_nsq.smartos.simulator.process import Refused
+from chunter_nsq.smartos.simulator.smf import explain, names
+from chunter_nsq.smartos.simulator.smf.patterns import matching
+from chunter_nsq.smartos.simulator.smf.repository import Boot, Host, Repository, reach
+from chunter_nsq.smartos.simulator.smf.repository import boots as boots_of
+from chunter_nsq.smartos.simulator.smf.table import KEYS, WIDTHS, ZONE_CHARACTERS, Row, Table, default_key
 from chunter_nsq.smartos.simulator.world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chunter_nsq.smartos.simulator.pace import Pace
     from chunter_nsq.smartos.simulator.process import Process
-    from chunter_nsq.smartos.simulator.services import Service
 
-WIDTHS = {
-    "ctid": 8, "desc": 60, "fmri": 50, "inst": 16, "n": 2, "nsta": 6, "nstate": 14, "s": 2, "scope": 8, "sn": 3,
-    "svc": 30, "sta": 5, "state": 14, "stime": 9, "zone": 16,
-}  # fmt: skip
-ORDER = ("legacy_run", "disabled", "online", "degraded", "offline", "maintenance", "uninitialized")
-SHORT = {
-    "legacy_run": "LRC", "disabled": "DIS", "online": "ON", "degraded": "DGD", "offline": "OFF",
-    "maintenance": "MNT", "uninitialized": "UN", "-": "-",
-}  # fmt: skip
-DAY_SECONDS, YEAR_SECONDS = 86400, 365 * 86400
-USAGE = "Usage: svcs [-aHpv] [-o col[,col ... ]] [-R FMRI-instance]... [-sS col] [-z zone | -Z] [<service> ...]"
+USAGE = """\
+Usage: svcs [-aHpv] [-o col[,col ... ]] [-R restarter] [-sS col] [-Z | -z zone ]
+            [<service> ...]
+       svcs -d | -D [-Hpv] [-o col[,col ... ]] [-sS col] [-Z | -z zone ]
+            [<service> ...]
+       svcs [-l | -L] [-Z | -z zone] <service> ...
+       svcs -x [-v] [-Z | -z zone] [<service> ...]
+       svcs -?"""
+MODES = "dDlLx"
+FRESH = "\0"  # stands for the zone in a block that several zones share
 
 
-class Row:
-    """A service of a zone, with the moment its zone came up as the least it can be in its state."""
+class Call:
+    """The command line, taken apart."""
 
-    __slots__ = ("service", "since", "zone")
+    def __init__(self, words: tuple[str, ...]) -> None:
+        try:
+            options, self.patterns = take(words, "aHpvno:R:s:S:dDlL?xZz:")
+        except Unknown as unknown:
+            raise Refused(f"svcs: illegal option -- {unknown}\n{USAGE}", 2) from unknown
+        flags = {letter for letter, _ in options}
+        values = dict(options)
+        modes = [mode for mode in MODES if mode in flags]
+        if len(modes) > 1 or {"z", "Z"} <= flags or (modes and modes[0] in "lx" and "o" in flags):
+            raise Refused(USAGE, 2)
+        self.mode = modes[0] if modes else ""
+        if self.mode in ("l", "L", "d", "D") and not self.patterns:
+            raise Refused(USAGE, 2)
+        self.help, self.header, self.all_zones = "?" in flags, "H" not in flags, "Z" in flags
+        self.all = "a" in flags or bool(self.patterns) or "R" in flags
+        self.zone = values.get("z")
+        default = "state,nstate,stime,ctid,fmri" if "v" in flags else "state,stime,fmri"
+        self.columns = values.get("o", f"zone,{default}" if self.all_zones else default).lower().split(",")
+        self.sorting = [(value.lower(), letter == "S") for letter, value in options if letter in "sS"]
+        self._check()
 
-    def __init__(self, zone: str, service: Service, booted: float) -> None:
-        self.zone = zone
-        self.service = service
-        self.since = max(service.since, booted)
-
-    def key(self) -> tuple[str, int, float, str]:
-        """The default order: zone as far as it is shown, state, time, name."""
-        return self.zone[:16], ORDER.index(self.service.state), self.since, self.service.fmri
+    def _check(self) -> None:
+        for column in self.columns:
+            if column not in WIDTHS:
+                raise Refused(f'svcs: Unknown column "{column}".')
+        for column, _ in self.sorting:
+            if column not in WIDTHS:
+                raise Refused(f'svcs: Unrecognized sort column "{column}".')
 
 
 def run(process: Process, _pace: Pace) -> int:
     """Do what the arguments say; the exit status."""
-    columns, zone, patterns, flags = _options(list(process.arguments))
+    call = Call(process.arguments)
+    if call.help:
+        process.line(USAGE)
+        return 0
     now = time.time()
-    rows = _rows(process.root, zone, "Z" in flags, now)
-    if patterns:
-        rows = [row for row in rows if any(matches(row.service.fmri, pattern) for pattern in patterns)]
-        if not rows:
-            raise Refused(f"svcs: Pattern '{patterns[0]}' doesn't match any instances")
-    elif "a" not in flags:
-        rows = [row for row in rows if row.service.state != "disabled"]
-    rows.sort(key=Row.key)
-    starred = not {"nstate", "n", "nsta"} & set(columns)
-    if "H" not in flags:
-        process.line(" ".join(name.upper().ljust(WIDTHS[name]) for name in columns).rstrip())
-    texts = []
-    for row in rows:
-        cells = [_cell(row, name, now, starred=starred) for name in columns]
-        padded = [cell.ljust(WIDTHS[name]) for cell, name in zip(cells[:-1], columns, strict=False)]
-        texts.append(" ".join([*padded, cells[-1]]) + "\n")
-    process.out("".join(texts))
-    return 0
+    host = Host(process.root)
+    boots = _boots(process, host, call)
+    if call.mode in ("l", "L", "x"):
+        return explain.run(process, call.mode, [Repository(host, boot) for boot in boots], call.patterns, now)
+    table = Table(call.columns, now)
+    if call.header:
+        process.line(table.header())
+    if not call.patterns and not call.sorting and not call.mode:
+        listing = Listing(host, table, now, everything=call.all)
+        process.out("".join(listing.blocks(boots)))
+        return 0
+    return _chosen(process, host, call, boots, table)
 
 
-def _options(words: list[str]) -> tuple[list[str], str | None, list[str], set[str]]:
-    columns, zone, patterns, flags = ["state", "stime", "fmri"], None, list[str](), set[str]()
-    given = False
-    while words:
-        word = words.pop(0)
-        if not word.startswith("-"):
-            patterns.append(word)
-            continue
-        letters = word[1:]
-        last = letters[-1:]
-        if last in ("o", "z", "s", "S"):
-            if not words:
-                raise Refused(USAGE, 2)
-            value = words.pop(0)
-            if last == "o":
-                columns, given = value.lower().split(","), True
-            elif last == "z":
-                zone = value
-        flags |= set(letters)
-    if flags - set("aHpvZozsSlLxr"):
-        raise Refused(USAGE, 2)
-    unknown = [name for name in columns if name not in WIDTHS]
-    if unknown:
-        raise Refused(f"svcs: Unknown column '{unknown[0]}'.\n{USAGE}", 2)
-    if "Z" in flags and not given:
-        columns = ["zone", *columns]
-    return columns, zone, patterns, flags
+def _boots(process: Process, host: Host, call: Call) -> list[Boot]:
+    if call.all_zones:
+        return [host.global_boot, *boots_of(World(process.root).zones())]
+    if call.zone in (None, "global"):
+        return [host.global_boot]
+    return [reach("svcs", World(process.root), call.zone or "")]
 
 
-def _rows(root: str, zone: str | None, every: bool, now: float) -> list[Row]:  # noqa: FBT001 - a flag of the command
-    booted = float(facts(root)["boot_time"])
-    wanted: list[tuple[str, float]] = [] if zone not in (None, "global") else [("global", booted)]
-    if every or zone not in (None, "global"):
-        for one in World(root).zones():
-            named = zone in (one.name, one.uuid)
-            if named and (one.state != "running" or one.brand not in services.BRANDS):
-                raise Refused(
-                    f"svcs: Could not bind to repository server for zone {zone}: repository server unavailable"
-                )
-            if one.active and one.state == "running" and one.brand in services.BRANDS and (every or named):
-                wanted.append((one.name, float(one.active.boot_seconds)))
-    if zone not in (None, "global") and len(wanted) == 0:
-        raise Refused(f"svcs: invalid zone '{zone}'")
-    return [Row(name, one, since) for name, since in wanted for one in services.load(root, name, now)]
+class Listing:
+    """Whole zones in their order; what two zones have in common is put into words once."""
+
+    def __init__(self, host: Host, table: Table, now: float, *, everything: bool) -> None:
+        self._host = host
+        self._table = table
+        self._now = now
+        self._everything = everything
+        self._known: dict[tuple[bool, float], str] = {}
+
+    def blocks(self, boots: list[Boot]) -> list[str]:
+        """The zones' lines; zones whose names begin alike are sorted among each other."""
+        heads: dict[str, list[Boot]] = {}
+        for boot in boots:
+            heads.setdefault(boot.zone[:ZONE_CHARACTERS], []).append(boot)
+        return [self._block(group[0]) if len(group) == 1 else self._mixed(group) for _, group in sorted(heads.items())]
+
+    def _block(self, boot: Boot) -> str:
+        repository = Repository(self._host, boot)
+        if not repository.is_fresh or "ctid" in self._table.columns or self._table.columns[-1] == "zone":
+            return self._lines(self._rows(boot, repository))
+        key = (boot.zoneid == 0, boot.began)
+        if key not in self._known:
+            shared = Boot(FRESH, boot.zoneid, boot.began, boot.path)
+            self._known[key] = self._lines(self._rows(shared, repository))
+        return self._known[key].replace(FRESH.ljust(ZONE_CHARACTERS), boot.zone.ljust(ZONE_CHARACTERS))
+
+    def _mixed(self, boots: list[Boot]) -> str:
+        return self._lines([row for boot in boots for row in self._rows(boot, Repository(self._host, boot))])
+
+    def _rows(self, boot: Boot, repository: Repository) -> list[Row]:
+        services = repository.services(self._now)
+        return [Row(boot, service) for service in services if self._everything or service.enabled]
+
+    def _lines(self, rows: list[Row]) -> str:
+        rows.sort(key=default_key)
+        return "".join([f"{self._table.line(row)}\n" for row in rows])
 
 
-def matches(fmri: str, pattern: str) -> bool:
-    """Whether an abbreviation or glob stands for the instance."""
-    from fnmatch import fnmatchcase  # noqa: PLC0415 - only patterns need it
-
-    name = fmri.partition(":/")[2]
-    service = name.partition(":")[0]
-    plain = pattern.removeprefix("svc:/").removeprefix("lrc:/")
-    return any(
-        candidate == plain or candidate.endswith("/" + plain) or fnmatchcase(candidate, plain)
-        for candidate in (name, service)
-    ) or fnmatchcase(fmri, pattern)
-
-
-def _cell(row: Row, name: str, now: float, *, starred: bool) -> str:
-    service = row.service
-    moving = service.following != "-"
-    if name == "state":
-        return service.state + ("*" if moving and starred else "")
-    if name in ("sta", "s"):
-        return SHORT[service.state] + ("*" if moving and starred else "")
-    if name == "stime":
-        return stime(row.since, now)
-    values = {
-        "zone": row.zone, "fmri": service.fmri, "nstate": service.following, "nsta": SHORT[service.following],
-        "n": SHORT[service.following], "ctid": "-", "desc": service.fmri.rpartition("/")[2], "scope": "localhost",
-        "inst": service.fmri.rpartition(":")[2], "svc": service.fmri.partition(":/")[2].rpartition(":")[0], "sn": "-",
-    }  # fmt: skip
-    return values[name]
+def _chosen(process: Process, host: Host, call: Call, boots: list[Boot], table: Table) -> int:
+    """Services by pattern, by dependency, or in another order."""
+    rows: list[Row] = []
+    status, now = 0, time.time()
+    matched: set[str] = set()
+    for boot in boots:
+        services = {service.fmri: service for service in Repository(host, boot).services(now)}
+        chosen = [fmri for fmri, service in services.items() if call.all or service.enabled]
+        if call.patterns:
+            hits = {pattern: matching(pattern, services) for pattern in call.patterns}
+            matched |= {pattern for pattern, found in hits.items() if found}
+            wanted = {fmri for found in hits.values() for fmri in found}
+            chosen = SELECTIONS[call.mode](wanted, list(services))
+        rows += [Row(boot, services[fmri]) for fmri in chosen]
+    if not call.all_zones:
+        for pattern in call.patterns:
+            if pattern not in matched:
+                process.err(f"svcs: Pattern '{pattern}' doesn't match any instances")
+                status = 1
+    elif call.patterns and not matched:
+        status = 1
+    rows.sort(key=default_key)
+    for column, backwards in reversed(call.sorting or ([("zone", False)] if call.all_zones else [])):
+        rows.sort(key=KEYS[column], reverse=backwards)
+    process.out("".join(f"{table.line(row)}\n" for row in rows))
+    return status
 
 
-def stime(since: float, now: float) -> str:
-    """A moment as svcs prints it: clock within a day, then month and day, then year."""
-    if not since:
-        return "-"
-    moment = time.gmtime(since)
-    if now - since < DAY_SECONDS:
-        return f"{moment.tm_hour:2d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"
-    return time.strftime("%b_%d" if now - since < YEAR_SECONDS else "%Y", moment)
+def _themselves(wanted: set[str], listed: list[str]) -> list[str]:
+    return [fmri for fmri in listed if fmri in wanted]
+
+
+def _required(wanted: set[str], listed: list[str]) -> list[str]:
+    return _themselves({one for fmri in wanted for one in names.REQUIRES.get(fmri, ())}, listed)
+
+
+def _requiring(wanted: set[str], listed: list[str]) -> list[str]:
+    return [fmri for fmri in listed if wanted & set(names.REQUIRES.get(fmri, ()))]
+
+
+SELECTIONS: dict[str, Callable[[set[str], list[str]], list[str]]] = {
+    "": _themselves,
+    "d": _required,
+    "D": _requiring,
+}

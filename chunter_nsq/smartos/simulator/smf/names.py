@@ -17,8 +17,9 @@ ZONE = words(
     "svc:/system/name-service-cache:default svc:/milestone/name-services:default svc:/milestone/single-user:default "
     "svc:/system/filesystem/local:default svc:/system/coreadm:default svc:/system/cron:default "
     "svc:/system/logadm-upgrade:default svc:/system/utmp:default svc:/system/system-log:default "
-    "svc:/system/boot-config:default svc:/smartdc/mdata:fetch svc:/smartdc/mdata:execute svc:/milestone/sysconfig:default "
-    "svc:/network/inetd:default svc:/network/routing/route:default svc:/network/rpc/bind:default "
+    "svc:/system/boot-config:default svc:/smartdc/mdata:fetch svc:/smartdc/mdata:execute "
+    "svc:/milestone/sysconfig:default svc:/network/inetd:default svc:/network/routing/route:default "
+    "svc:/network/rpc/bind:default "
     "svc:/network/dns/client:default svc:/network/dns/multicast:default svc:/network/ldap/client:default "
     "svc:/network/nfs/client:default svc:/network/nfs/server:default svc:/network/nfs/status:default "
     "svc:/network/nfs/nlockmgr:default svc:/network/ntp:default svc:/network/smb/client:default "
@@ -77,7 +78,7 @@ REQUIRES = {
     "svc:/pkgsrc/postfix:default": ("svc:/milestone/network:default", "svc:/system/filesystem/local:default"),
     "svc:/smartdc/mdata:execute": ("svc:/smartdc/mdata:fetch",),
     "svc:/system/cron:default": ("svc:/system/filesystem/local:default",),
-}  # fmt: skip
+}
 DESCRIPTIONS = {
     "svc:/network/ssh:default": "SSH server",
     "svc:/system/cron:default": "clock daemon (cron)",

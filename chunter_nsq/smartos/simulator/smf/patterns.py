@@ -10,7 +10,7 @@ WILD = frozenset("*?[")
 
 
 def matches(pattern: str, fmri: str) -> bool:
-    """Whether the pattern means this service: ``svc:/network/ssh:default``, ``network/ssh``, ``ssh:default``, ``*ssh*``."""
+    """Whether the pattern (``svc:/network/ssh``, ``network/ssh``, ``ssh:default``, ``*ssh*``) means this service."""
     scheme, _, rest = fmri.partition(":/")
     if pattern.startswith(("svc:/", "lrc:/")):
         if pattern[:3] != scheme:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from chunter_nsq.smartos.simulator import pace
 from chunter_nsq.smartos.simulator.files import Lock, read_bytes, write_bytes
+from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.smf import names, timeline
 from chunter_nsq.smartos.simulator.smf.timeline import NONE, Phase, Tempo
 
@@ -18,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chunter_nsq.smartos.simulator.world import Zone
+    from chunter_nsq.smartos.simulator.world import World, Zone
 
 FOLDER = "var/svc"
 WITHOUT = frozenset({"lx", "kvm", "bhyve"})  # brands whose zones have no services that the platform could see
@@ -170,3 +171,15 @@ class Repository:
     def save(self) -> None:
         """Make the file say what was done."""
         write_bytes(self._path, "".join(f"{record}\n" for record in self.records.values()).encode())
+
+
+def reach(tool: str, world: World, name: str) -> Boot:
+    """The zone of that name, which a tool was told to look into; raises Refused in the tool's own words."""
+    zone = world.zone(name)
+    if zone is None:
+        raise Refused(f"{tool}: invalid zone '{name}'")
+    found = boots([zone])
+    if not found:
+        text = f"{tool}: Could not bind to repository server for zone {name}: repository server unavailable"
+        raise Refused(text)
+    return found[0]

@@ -80,9 +80,7 @@ class Table:
             "stime": lambda row: self._clock.text(row.service.phase.since), "zone": lambda row: row.boot.zone,
         }  # fmt: skip
         self._cells = [cells[column] for column in columns]
-        self._format = " ".join(
-            f"%{'' if column == 'ctid' else '-'}{WIDTHS[column]}s" for column in columns
-        )
+        self._format = " ".join(f"%{'' if column == 'ctid' else '-'}{WIDTHS[column]}s" for column in columns)
 
     def _mark(self, row: Row) -> str:
         return "*" if self._marked and row.service.phase.next_state != "-" else ""
@@ -94,11 +92,6 @@ class Table:
     def line(self, row: Row) -> str:
         """The service's line."""
         return (self._format % tuple([cell(row) for cell in self._cells])).rstrip()
-
-
-def sort_key(row: Row, columns: Sequence[str]) -> tuple[Any, ...]:
-    """What a row is sorted by."""
-    return tuple(KEYS.get(column, _no_key)(row) for column in columns)
 
 
 def default_key(row: Row) -> tuple[int, float, str]:
@@ -127,10 +120,6 @@ def _name(row: Row) -> str:
     return service_of(row.service.fmri).partition(":/")[2]
 
 
-def _no_key(_row: Row) -> str:
-    return ""
-
-
 KEYS: dict[str, Callable[[Row], Any]] = {
     "zone": lambda row: row.boot.zone[:ZONE_CHARACTERS],
     "state": lambda row: STATES[row.service.phase.state][0],
@@ -145,4 +134,6 @@ KEYS: dict[str, Callable[[Row], Any]] = {
     "inst": lambda row: _instance(row)[:PART_CHARACTERS],
     "svc": lambda row: _name(row)[:PART_CHARACTERS],
     "ctid": lambda row: int(contract(row)) if contract(row) != "-" else 0,
+    "desc": lambda _row: "",
+    "scope": lambda _row: "",
 }
