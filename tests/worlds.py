@@ -135,6 +135,15 @@ class Host:
                 return subprocess.run([path, *argv[1:]], input=stdin, capture_output=True, text=True, check=False)
         raise FileNotFoundError(argv[0])
 
+    async def chunter(self, *argv: str) -> str:
+        """Run the command line; what it prints."""
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "chunter_nsq", *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        output, _ = await child.communicate()
+        assert child.returncode == 0, output.decode()
+        return output.decode()
+
     def invocations(self, tool: str) -> list[list[str]]:
         """The argument vectors with which a tool was run so far."""
         log = self.platform / "invocations.jsonl"
