@@ -29,7 +29,8 @@ def storm(directory: Path, changes: int, *, seconds: float, zones: Sequence[str]
     names = list(zones) if zones else [zone.name for zone in world.zones() if zone.state == "running"]
     if not names:
         return 0
-    states = dict.fromkeys(names, "running")
+    active = Kernel(world.root).zones
+    states = {name: active[name].state if name in active else "installed" for name in names}
     batches = max(1, round(seconds / BATCH_SECONDS))
     started, made = time.monotonic(), 0
     for batch in range(1, batches + 1):
