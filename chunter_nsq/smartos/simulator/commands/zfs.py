@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chunter_nsq.smartos.simulator.commands import zfs_change, zfs_holds, zfs_list, zfs_stream
+from chunter_nsq.smartos.simulator.commands import zfs_change, zfs_destroy, zfs_holds, zfs_list, zfs_stream
 from chunter_nsq.smartos.simulator.process import Refused
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ where 'command' is one of the following:
 For the property list, run: zfs set|get"""
 VERBS: dict[str, Verb] = {
     "list": zfs_list.list_items, "get": zfs_list.get, "holds": zfs_list.holds,
-    "create": zfs_change.create, "destroy": zfs_change.destroy, "snapshot": zfs_change.snapshot,
+    "create": zfs_change.create, "destroy": zfs_destroy.destroy, "snapshot": zfs_change.snapshot,
     "snap": zfs_change.snapshot, "rollback": zfs_change.rollback, "clone": zfs_change.clone,
     "rename": zfs_change.rename, "set": zfs_change.set_values, "inherit": zfs_change.inherit,
     "hold": zfs_holds.hold, "release": zfs_holds.release, "mount": zfs_change.mount, "unmount": zfs_change.mount,

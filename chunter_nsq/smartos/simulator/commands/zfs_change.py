@@ -22,7 +22,7 @@ SNAPSHOT = re.compile(r"[A-Za-z0-9_.:% -]+")
 def create(process: Process, words: list[str]) -> int:
     """``zfs create [-p] [-o p=v] [-V size [-s] [-b block]] name``."""
     options = Options(words, "oVb")
-    name = _one(options.names)
+    name = only_name(options.names)
     local = dict(_assignment(value) for value in options.values.get("o", []))
     kind = "filesystem"
     if "V" in options.values:
@@ -81,84 +81,10 @@ def snapshot(process: Process, words: list[str]) -> int:
     return 0
 
 
-def destroy(process: Process, words: list[str]) -> int:
-    """``zfs destroy [-rRfd] ds`` or ``ds@snap[,snap...]``."""
-    options = Options(words, "")
-    name = _one(options.names)
-    pool = Pool(process.root)
-    with pool:
-        dataset, at, shorts = name.partition("@")
-        if at:
-            touched = _destroy_snapshots(pool, dataset, shorts, options)
-        else:
-            _destroy_dataset(pool, name, options)
-            touched = {name}
-    pool.close()
-    tell(process, touched)
-    return 0
-
-
-def _destroy_dataset(pool: Pool, name: str, options: Options) -> None:
-    if pool.dataset(name) is None:
-        raise Refused(f"cannot open '{name}': dataset does not exist")
-    inside = pool.datasets(name)
-    snapshots = pool.snapshots(name, below=True)
-    recursive = bool(options.flags & {"r", "R"})
-    kind = inside[0].type
-    if not recursive and (len(inside) > 1 or snapshots):
-        names = [one.name for one in inside[1:]] + [one.name for one in snapshots]
-        listing = "\n".join(names)
-        raise Refused(
-            f"cannot destroy '{name}': {kind} has children\nuse '-r' to destroy the following datasets:\n{listing}"
-        )
-    clones = [clone for one in snapshots for clone in pool.clones(one.name) if not _within(clone, name)]
-    if clones and "R" not in options.flags:
-        listing = "\n".join(clones)
-        raise Refused(
-            f"cannot destroy '{name}': {kind} has dependent clones\n"
-            f"use '-R' to destroy the following datasets:\n{listing}"
-        )
-    held = [one for one in snapshots if one.holds]
-    if held:
-        raise Refused(f"cannot destroy '{held[0].name}': dataset is busy")
-    for clone in clones:
-        pool.remove(clone)
-    for one in inside:
-        pool.remove(one.name)
-
-
-def _within(name: str, root: str) -> bool:
-    return name == root or name.startswith(root + "/")
-
-
-def _destroy_snapshots(pool: Pool, dataset: str, shorts: str, options: Options) -> set[str]:
-    if pool.dataset(dataset) is None:
-        raise Refused(f"cannot open '{dataset}': dataset does not exist")
-    datasets = [one.name for one in pool.datasets(dataset)] if options.flags & {"r", "R"} else [dataset]
-    wanted = set(shorts.split(","))
-    found = [one for name in datasets for one in pool.snapshots(name) if one.short in wanted]
-    if not found:
-        raise Refused("could not find any snapshots to destroy; check snapshot names.")
-    for one in found:
-        clones = pool.clones(one.name)
-        if clones and "R" not in options.flags:
-            listing = "\n".join(clones)
-            raise Refused(
-                f"cannot destroy '{one.name}': snapshot has dependent clones\n"
-                f"use '-R' to destroy the following datasets:\n{listing}"
-            )
-        if one.holds and "d" not in options.flags:
-            raise Refused(f"cannot destroy snapshot {one.name}: dataset is busy")
-    for one in found:
-        if not one.holds:
-            pool.remove_snapshot(one.dataset, one.short)
-    return {one.dataset for one in found}
-
-
 def rollback(process: Process, words: list[str]) -> int:
     """``zfs rollback [-rRf] ds@snap``."""
     options = Options(words, "")
-    name = _one(options.names)
+    name = only_name(options.names)
     pool = Pool(process.root)
     with pool:
         target = snapshot_named(pool, name)
@@ -299,7 +225,8 @@ def snapshot_named(pool: Pool, name: str) -> Snapshot:
     return found
 
 
-def _one(names: list[str]) -> str:
+def only_name(names: list[str]) -> str:
+    """The one name of the command line."""
     if len(names) != 1:
         raise Refused("missing dataset argument" if not names else "too many arguments", 2)
     return names[0]
