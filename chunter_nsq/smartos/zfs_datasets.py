@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -14,8 +15,9 @@ from chunter_nsq.smartos.refusal import Busy, check, spoken, unreadable
 from chunter_nsq.smartos.runner import Runner
 from chunter_nsq.smartos.zfs_rows import parse_properties
 
-_BUSY_SECONDS = 10.0
+PATIENCE_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 0.5
 _QUOTAS = ("quota", "refquota", "reservation", "refreservation")
 
 
@@ -43,34 +45,27 @@ class ZfsDatasets:
             return False
         return True
 
-    async def rename(self, old: str, new: str) -> None:
-        """Give a dataset and all below it another name; raises NotFound, AlreadyExists, Busy."""
-        await self._change(zfs_stream_argv.rename_argv(old, new), f"rename {old} to {new}")
+    async def rename(self, old: str, new: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Give a dataset and all below it another name; raises NotFound, AlreadyExists, Busy.
 
-    async def destroy(self, dataset: str, *, recursive: bool = False) -> None:
+        Unmount it first: ZFS would do so itself, but it does not wait for a daemon that lets go later.
+        """
+        await self._patiently(zfs_stream_argv.rename_argv(old, new), f"rename {old} to {new}", patience_seconds)
+
+    async def destroy(
+        self, dataset: str, *, recursive: bool = False, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
         """Destroy a dataset below its pool, ``recursive`` with its snapshots and all below it.
 
         Raises: NotFound, Busy (mounted and used, or held), InvalidState (children, clones).
         """
-        await self._change(zfs_stream_argv.destroy_dataset_argv(dataset, recursive=recursive), f"destroy {dataset}")
+        argv = zfs_stream_argv.destroy_dataset_argv(dataset, recursive=recursive)
+        await self._patiently(argv, f"destroy {dataset}", patience_seconds)
 
-    async def discard(self, dataset: str, timeout_seconds: float = _BUSY_SECONDS) -> None:
-        """Destroy a dataset with its snapshots and all below it; gone is success, busy is tried again for a while."""
-        give_up_at = time.monotonic() + timeout_seconds
-        pause_seconds = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                await self.destroy(dataset, recursive=True)
-            except NotFound:
-                return
-            except Busy:
-                if time.monotonic() >= give_up_at:
-                    raise
-            else:
-                return
-            # Whoever is busy with it is the kernel or a daemon, and tells nobody when it is done.
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(2 * pause_seconds, 1.0)
+    async def discard(self, dataset: str, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Destroy a dataset with its snapshots and all below it; gone is success."""
+        with contextlib.suppress(NotFound):
+            await self.destroy(dataset, recursive=True, patience_seconds=patience_seconds)
 
     async def clone(self, snapshot: str, dataset: str, properties: Mapping[str, str] | None = None) -> None:
         """Make a writable dataset of a snapshot; raises NotFound, AlreadyExists."""
@@ -139,6 +134,19 @@ class ZfsDatasets:
                 f"cannot get {prop} of {name}: it has none", {"name": name, "property": prop, "value": value}
             )
         return int(value)
+
+    async def _patiently(self, argv: tuple[str, ...], attempted: str, patience_seconds: float) -> None:
+        """Try again for a while what is busy: kernel and daemons let go in their own time, and tell nobody."""
+        give_up_at = time.monotonic() + patience_seconds
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._change(argv, attempted)
+            except Busy:
+                if time.monotonic() + pause_seconds >= give_up_at:
+                    raise
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
 
     async def _change(self, argv: tuple[str, ...], attempted: str) -> None:
         check(await self._runner.run(argv, timeout_seconds=self._timeout_seconds, mutates=True), attempted)

@@ -342,7 +342,9 @@ async def test_datasets(zfs_pool: Pool, datasets: ZfsDatasets, runner: Runner):
         await datasets.clone(f"{name}@s", f"{name}-clone")
     await datasets.promote(f"{name}-clone")
     await datasets.destroy(name)
+    await datasets.unmount(f"{name}-clone")
     await datasets.rename(f"{name}-clone", f"{name}-new")
+    await datasets.mount(f"{name}-new")
     await datasets.set(f"{name}-new", {"quota": str(64 * MIB), "org.example:note": "a b=c"})
     await Zfs(runner).hold(f"{name}-new@s", "backup")
 
