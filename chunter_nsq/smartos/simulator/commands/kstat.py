@@ -1,93 +1,162 @@
-"""kstat: counters of the kernel, made from the time that has passed and from each zone's name."""
+"""kstat: statistics of the kernel, by module, instance, name and statistic."""
 
 from __future__ import annotations
 
-import re
 import time
 
-from chunter_nsq.smartos.simulator import counters
+from chunter_nsq.smartos.simulator.commands.options import Unknown, take
+from chunter_nsq.smartos.simulator.kstats import chain, specs
+from chunter_nsq.smartos.simulator.kstats.specs import Malformed, Spec, passes
 from chunter_nsq.smartos.simulator.process import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
+    from chunter_nsq.smartos.simulator.kstats.kind import Kind, Subject
     from chunter_nsq.smartos.simulator.pace import Pace
     from chunter_nsq.smartos.simulator.process import Process
 
-    Test = Callable[[str], object]
+USAGE = """\
+Usage:
+kstat [ -Cjlpq ] [ -T d|u ] [ -c class ]
+      [ -m module ] [ -i instance ] [ -n name ] [ -s statistic ]
+      [ interval [ count ] ]
+kstat [ -Cjlpq ] [ -T d|u ] [ -c class ]
+      [ module[:instance[:name[:statistic]]] ... ]
+      [ interval [ count ] ]"""
+HEAD = "\0"  # stands for module, instance and name in the lines of a kstat
 
-USAGE = "Usage: kstat [ -Cjlpq ] [ -T d|u ] [ -c class ] [ -m module ] [ -i instance ] [ -n name ] [ -s statistic ]"
-PARTS = 4
+
+class Call:
+    """The command line, taken apart; raises Refused with the usage."""
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        try:
+            options, rest = take(words, "h?CqjlpT:m:i:n:s:c:")
+        except Unknown as unknown:
+            raise Refused(USAGE, 2) from unknown
+        self.flags = {letter for letter, _ in options}
+        values = dict(options)
+        numbers = [int(word) for word in rest if word.isdecimal()]
+        operands = [word for word in rest if not word.isdecimal()]
+        if "q" in self.flags and self.flags & set("Cjlp"):
+            raise Refused(f"-q and -lpj are mutually exclusive\n{USAGE}", 2)
+        if operands and set(values) & set("mins"):
+            text = "[module[:instance[:name[:statistic]]]] and -m -i -n -s are mutually exclusive"
+            raise Refused(text + USAGE, 2)
+        if len(numbers) > 2 or 0 in numbers or values.get("T", "d") not in ("d", "u"):  # noqa: PLR2004 - interval, count
+            raise Refused(USAGE, 2)
+        self.interval = numbers[0] if numbers else 0
+        self.count = numbers[1] if len(numbers) > 1 else None if numbers else 1
+        try:
+            self.specs = [specs.parse(word) for word in operands]
+            self.specs = self.specs or [Spec([values.get(letter, "") for letter in "mins"])]
+            self.group = specs.test(values.get("c", ""))
+        except Malformed as fault:
+            text = str(fault)
+            raise Refused(f"{text}\n{USAGE}" if text.startswith("kstat: ") else USAGE, 2) from fault
 
 
 def run(process: Process, _pace: Pace) -> int:
     """Do what the arguments say; the exit status: 1 when nothing matched."""
-    flags, options, specs = _options(list(process.arguments))
-    wanted = [_tests(spec.split(":")) for spec in specs] or [_tests([options.get(key, "") for key in "mins"])]
-    group = _test(options.get("c", ""))
-    lines = []
-    separator = ":" if "C" in flags else "\t"
-    for kstat in counters.all_of(process.root, time.time(), lambda module: any(one[0](module) for one in wanted)):
-        if not group(kstat.group):
-            continue
-        instance = str(kstat.instance)
-        found = [one for one in wanted if one[0](kstat.module) and one[1](instance) and one[2](kstat.name)]
-        if not found:
-            continue
-        head = f"{kstat.module}:{instance}:{kstat.name}:"
-        for name, value in sorted({**kstat.values, "class": kstat.group}.items()):
-            if any(one[3](name) for one in found):
-                lines.append(f"{head}{name}{separator}{value}\n")
-    if not lines:
-        return 1
-    if "q" not in flags:
-        process.out("".join(lines))
-    return 0
+    call = Call(process.arguments)
+    if call.flags & set("h?"):
+        process.err(USAGE)
+        return 0
+    status, left = 1, call.count
+    while left is None or left > 0:
+        text = _text(call, Chosen(process.root, call))
+        if text:
+            status = 0
+        if "q" not in call.flags:
+            process.out(text)
+        left = None if left is None else left - 1
+        if left != 0:
+            process.out("\n")
+            process.flush()
+            if process.unheard():
+                break
+            time.sleep(call.interval)
+    return status
 
 
-def _options(words: list[str]) -> tuple[set[str], dict[str, str], list[str]]:
-    flags, options, specs = set[str](), dict[str, str](), list[str]()
-    while words:
-        word = words.pop(0)
-        if not word.startswith("-"):
-            specs.append(word)
-            continue
-        if set(word[1:]) - set("Cjlpqcminst"):
-            raise Refused(USAGE, 2)
-        if word[-1] in "cmins":
-            if not words:
-                raise Refused(USAGE, 2)
-            options[word[-1]] = words.pop(0)
-        flags |= set(word[1:])
-    if any(spec.count(":") >= PARTS and "/" not in spec for spec in specs):
-        raise Refused(USAGE, 2)
-    return flags, options, specs
+class Chosen:
+    """The kstats that are asked for, each with the statistics of it that are."""
+
+    def __init__(self, root: str, call: Call) -> None:
+        self._root = root
+        self._specs = call.specs
+        self._group = call.group
+        self._makers: dict[tuple[Kind, tuple[int, ...]], dict[str, Callable[[Any], object]]] = {}
+
+    def __iter__(self) -> Iterator[tuple[Kind, Subject, dict[str, Callable[[Any], object]]]]:
+        """Kind, subject, and functions by statistic; the same functions for whatever is asked for in the same way."""
+        module, live = "", list[tuple[int, Spec]]()
+        for kind, subject in chain.read(self._root, time.time(), self._wanted):
+            if kind.module != module:
+                module = kind.module
+                live = [(place, one) for place, one in enumerate(self._specs) if passes(one.module, module)]
+            if not passes(self._group, kind.group):
+                continue
+            instance = str(subject.instance)
+            hits = tuple(
+                [place for place, one in live if passes(one.instance, instance) and passes(one.name, subject.name)]
+            )
+            if hits:
+                makers = self._makers.get((kind, hits))
+                if makers is None:
+                    makers = self._makers[kind, hits] = self._choose(kind, hits)
+                if makers:
+                    yield kind, subject, makers
+
+    def _wanted(self, module: str) -> bool:
+        return any(passes(one.module, module) for one in self._specs)
+
+    def _choose(self, kind: Kind, hits: tuple[int, ...]) -> dict[str, Callable[[Any], object]]:
+        asked = [self._specs[place].statistic for place in hits]
+        return {name: make for name, make in kind.statistics.items() if any(passes(one, name) for one in asked)}
 
 
-def _tests(parts: list[str]) -> list[Test]:
-    parts = _rejoined(parts)
-    return [_test(part) for part in (parts + [""] * PARTS)[:PARTS]]
+def _text(call: Call, chosen: Chosen) -> str:
+    if "j" in call.flags:
+        return _json(chosen)
+    if call.flags & set("plC"):
+        return _parsable(chosen, "" if "l" in call.flags else ":%s" if "C" in call.flags else "\t%s")
+    return "".join([_paragraph(kind, subject, makers) for kind, subject, makers in chosen])
 
 
-def _rejoined(parts: list[str]) -> list[str]:
-    """A regular expression may hold colons: its pieces belong together."""
-    found: list[str] = []
-    for part in parts:
-        if found and found[-1].startswith("/") and (len(found[-1]) == 1 or not found[-1].endswith("/")):
-            found[-1] += ":" + part
-        else:
-            found.append(part)
-    return found
+def _parsable(chosen: Chosen, value: str) -> str:
+    templates: dict[int, tuple[str, list[Callable[[Any], object]]]] = {}
+    texts = []
+    for kind, subject, makers in chosen:
+        known = templates.get(id(makers))
+        if known is None:
+            known = templates[id(makers)] = ("".join(f"{HEAD}{name}{value}\n" for name in makers), [*makers.values()])
+        template, functions = known
+        text = template % tuple([make(subject) for make in functions]) if value else template
+        texts.append(text.replace(HEAD, f"{kind.module}:{subject.instance}:{subject.name}:"))
+    return "".join(texts)
 
 
-def _test(part: str) -> Test:
-    if not part:
-        return lambda _text: True
-    if len(part) > 1 and part.startswith("/") and part.endswith("/"):
-        return re.compile(part[1:-1]).search
-    if not any(sign in part for sign in "*?["):
-        return part.__eq__
-    from fnmatch import fnmatchcase  # noqa: PLC0415 - only globs need it
+def _paragraph(kind: Kind, subject: Subject, makers: dict[str, Callable[[Any], object]]) -> str:
+    head = f"module: {kind.module:<30.30}  instance: {subject.instance:<6d}\n"
+    head += f"name:   {subject.name:<30.30}  class:    {kind.group:.30}\n"
+    lines = [f"\t{name:<30}  {make(subject)}\n" for name, make in makers.items() if name != "class"]
+    return head + "".join(lines) + "\n"
 
-    return lambda text: fnmatchcase(text, part)
+
+def _json(chosen: Chosen) -> str:
+    import json  # noqa: PLC0415 - only -j needs it
+
+    found = []
+    for kind, subject, makers in chosen:
+        data = {name: make(subject) for name, make in makers.items() if name not in ("class", "crtime", "snaptime")}
+        found.append(
+            {
+                "module": kind.module, "instance": subject.instance, "name": subject.name, "class": kind.group,
+                "type": 1, "snaptime": round(subject.snaptime, 9), "data": data,
+            }
+        )  # fmt: skip
+    return json.dumps(found, indent="\t") + "\n" if found else ""
