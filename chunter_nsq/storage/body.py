@@ -11,13 +11,16 @@ from collections.abc import Callable
 class Body(io.BytesIO):
     """Reading it to sign it costs nothing; once ``sending`` is set, ``pay`` is called for each piece before it goes."""
 
-    def __init__(self, content: bytes, pay: Callable[[int], None] | None = None) -> None:
+    def __init__(self, content: bytes, md5: str = "", pay: Callable[[int], None] | None = None) -> None:
         super().__init__(content)
         self.sending = False
         self._pay = pay
-        digest = hashlib.md5(content, usedforsecurity=False).digest()
-        self.md5 = digest.hex()
-        self.md5_base64 = base64.b64encode(digest).decode("ascii")
+        self._md5 = md5 or hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+    @property
+    def md5_base64(self) -> str:
+        """As in the header Content-MD5."""
+        return base64.b64encode(bytes.fromhex(self._md5)).decode("ascii")
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As of any file."""

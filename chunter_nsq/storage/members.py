@@ -1,10 +1,10 @@
 """Blocks of a stream as gzip members: any gunzip reads them one after the other, we read them side by side.
 
-Theory: each block becomes one member of its own. An extra field of its header (RFC 1952, 2.3.1.1) holds the length of
-the member and of what is in it, so that a reader can cut the members apart without inflating them. Within a member,
-what does not shrink is stored: a sample of each 64 KiB says whether deflating it would be worth the while, which is most
-of the time of a backup. Stored blocks are written by hand between byte-aligned deflate blocks (full flush: nothing after it
-refers to anything before), at the speed of copying.
+Theory: each block becomes one member of its own. An extra field of its header (RFC 1952, 2.3.1.1) holds the length
+of the member and of what is in it, so that a reader can cut the members apart without inflating them. Within a member,
+what does not shrink is stored: a sample of each 64 KiB says whether deflating it would be worth the while, which is
+most of the time of a backup. Stored blocks are written by hand between byte-aligned deflate blocks (full flush: nothing
+after it refers to anything before), at the speed of copying.
 
 Not promised: the last percent of compression; a block whose sample misleads is deflated or stored in vain.
 """

@@ -19,8 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Try for ``total_seconds``, with pauses of 0 to ``first_seconds`` (full jitter), doubling up to
-    ``longest_seconds``."""
+    """Try for ``total_seconds``; pauses of 0 to ``first_seconds``, doubling to ``longest_seconds`` (full jitter)."""
 
     total_seconds: float = 1800.0
     first_seconds: float = 0.5

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chunter_nsq.storage.profiles import MIB, Profile
+from chunter_nsq.storage.state import UploadState
 
 BLOCK_BYTES = MIB
 _MARGIN = 1.10
@@ -17,13 +18,17 @@ _MOST_UPLOADS = 8
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """``part_bytes`` is the size of each part but the last; a segment is full after ``segment_parts``."""
+    """``part_bytes`` is the size of each part but the last; a segment is full after ``segment_parts`` or its time.
+
+    Some stores throw away uploads that are unfinished after a day.
+    """
 
     part_bytes: int
     segment_parts: int
     uploads: int
     packers: int
     block_bytes: int = BLOCK_BYTES
+    segment_seconds: float = 12 * 3600.0
 
     @property
     def floor_bytes(self) -> int:
@@ -55,6 +60,11 @@ def sizes(
     segment_parts = max(1, min(int(profile.max_parts * _SEGMENT_SHARE), _SEGMENT_BYTES // part))
     fit = max(1, budget_bytes // part - 2)
     return Sizes(part, segment_parts, min(uploads, fit), os.cpu_count() or 1)
+
+
+def resumed(state: UploadState, now: Sizes) -> Sizes:
+    """The sizes of an earlier run, without which its parts could not be made again."""
+    return replace(now, part_bytes=state.part_bytes, block_bytes=state.block_bytes, segment_parts=state.segment_parts)
 
 
 def _wanted(profile: Profile, estimate_bytes: int, affordable: int) -> int:
