@@ -15,12 +15,12 @@ class Body(io.BytesIO):
         super().__init__(content)
         self.sending = False
         self._pay = pay
-        self._md5 = md5 or hashlib.md5(content, usedforsecurity=False).hexdigest()
+        self.md5 = md5 or hashlib.md5(content, usedforsecurity=False).hexdigest()
 
     @property
     def md5_base64(self) -> str:
         """As in the header Content-MD5."""
-        return base64.b64encode(bytes.fromhex(self._md5)).decode("ascii")
+        return base64.b64encode(bytes.fromhex(self.md5)).decode("ascii")
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As of any file."""

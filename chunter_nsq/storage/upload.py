@@ -4,10 +4,10 @@ Responsibilities: memory within the budget, whatever is slow; order; hashes of w
 an upload that was stopped leaves nothing in the store; one that was cut off by a crash goes on where it was.
 
 Theory: one thread reads blocks and hashes them; packers make each block smaller on its own; this thread puts the
-results back in order and cuts parts; senders store them. Each byte held was taken from the budget first, so a slow store slows
-the producer down and nothing else. A resumed upload reads the whole stream again and makes the same parts: those that
-the store has (by hash, not by place) are not sent again, all others are, so what is completed is always this run's
-stream. An object that would outgrow the store's limits is completed and the next one begun.
+results back in order and cuts parts; senders store them. Each byte held was taken from the budget first, so a slow
+store slows the producer down and nothing else. A resumed upload reads the whole stream again and makes the same parts:
+those that the store has (by hash, not by place) are not sent again, all others are, so what is completed is always this
+run's stream. An object that would outgrow the store's limits is completed and the next one begun.
 
 Not promised: that nothing is left when the store could not be asked to remove it in time: then ``left`` in the details
 of the fault says what. Objects before the last of a long stream are complete before the producer's end was checked; a
