@@ -12,6 +12,8 @@ import click
 from chunter_nsq.fifo.judge import judge as judge_specification
 from chunter_nsq.smartos.simulator import create as create_host
 from chunter_nsq.smartos.simulator import faults as fault_store
+from chunter_nsq.smartos.simulator import poolhealth
+from chunter_nsq.smartos.simulator.smf import hand
 from chunter_nsq.smartos.simulator.verdicts import MASKED
 from chunter_nsq.smartos.simulator.verdicts import judge as judge_corpus
 
@@ -112,6 +114,61 @@ def faults(directory: Path, *, clear: bool) -> None:
         return
     for one in fault_store.load(root):
         click.echo(json.dumps(one))
+
+
+@simulator.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("zone")
+@click.argument("service")
+@click.argument("state", type=click.Choice(hand.WORDS))
+def service(directory: Path, zone: str, service: str, state: str) -> None:
+    r"""Put a SERVICE of a ZONE (a name, or global) in DIRECTORY into a STATE, at once.
+
+    \b
+    chunter simulator service DIR global ssh maintenance
+    chunter simulator service DIR ZONE svc:/application/shop:default online
+    chunter simulator service DIR ZONE cron failing
+
+    failing: whatever starts it from now on, svcadm or a boot of the zone, ends in maintenance, until it is working.
+    fresh: as the zone came. A whole FMRI that the zone does not have makes a new service.
+    """
+    try:
+        click.echo(f"{hand.lay(str(directory.absolute()), zone, service, state)} is {state}")
+    except ValueError as fault:
+        raise click.ClickException(str(fault)) from fault
+
+
+@simulator.command()
+@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--health", type=click.Choice(poolhealth.POOL_STATES), help="The pool's state; ONLINE heals everything.")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME=STATE[:READ:WRITE:CKSUM]",
+    help=f"A disk ({', '.join(poolhealth.DEVICES)}), and how often it failed.",
+)
+@click.option("--errors", type=click.IntRange(min=0), help="Files that are damaged.")
+@click.option("--used", type=click.IntRange(0, 100), metavar="PERCENT", help="How full it is.")
+def pool(directory: Path, health: str | None, devices: tuple[str, ...], errors: int | None, used: int | None) -> None:
+    r"""Make the pool in DIRECTORY ill, or full.
+
+    \b
+    chunter simulator pool DIR --health DEGRADED
+    chunter simulator pool DIR --device c1t1d0=ONLINE:0:0:12
+    chunter simulator pool DIR --used 91
+    """
+    root = str(directory.absolute())
+    try:
+        chosen = dict(poolhealth.device(text) for text in devices)
+        if used is not None:
+            poolhealth.fill(root, used)
+    except ValueError as fault:
+        raise click.ClickException(str(fault)) from fault
+    if health is not None or chosen or errors is not None:
+        poolhealth.ail(root, health, chosen, errors)
+    now = poolhealth.load(root)
+    click.echo(f"zones is {now.state}" if used is None else f"zones is {now.state} and {used}% full")
 
 
 @simulator.command()

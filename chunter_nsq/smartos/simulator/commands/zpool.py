@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
+from chunter_nsq.smartos.simulator import poolhealth
 from chunter_nsq.smartos.simulator.commands.zfs_list import Options
-from chunter_nsq.smartos.simulator.files import read_bytes
+from chunter_nsq.smartos.simulator.commands.zpool_status import report
 from chunter_nsq.smartos.simulator.host import facts
 from chunter_nsq.smartos.simulator.pool import Pool
 from chunter_nsq.smartos.simulator.process import Refused
+from chunter_nsq.smartos.simulator.realnames import real_names
 from chunter_nsq.smartos.simulator.values import words
 from chunter_nsq.smartos.simulator.zfsvalues import View, scaled
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chunter_nsq.smartos.simulator.pace import Pace
     from chunter_nsq.smartos.simulator.process import Process
 
-HEALTH = "var/simulator/zpool.json"
+HEALTH = poolhealth.PLACE
 COLUMNS = words("name size allocated free expandsize fragmentation capacity dedupratio health altroot")
 ALIASES = {
     "alloc": "allocated",
@@ -35,23 +35,20 @@ TITLES = {
     "fragmentation": "FRAG",
     "expandsize": "EXPANDSZ",
 }
-DEVICES = ("c1t0d0", "c1t1d0")
 
 
 def run(process: Process, _pace: Pace) -> int:
     """Do what the arguments say; the exit status."""
+    names = real_names(process.root)
+    if names is not None:
+        from chunter_nsq.smartos.simulator.commands import passthrough  # noqa: PLC0415 - most hosts have no real pool
+
+        return passthrough.zpool(process, names)
     words = list(process.arguments)
     verb = VERBS.get(words[0]) if words else None
     if verb is None:
         raise Refused(f"unrecognized command '{words[0] if words else ''}'\nusage: zpool command args ...", 2)
     return verb(process, words[1:])
-
-
-def health(root: str) -> dict[str, Any]:
-    """``{"health", "devices": {name: state}, "errors"}``; written by whoever wants a sick pool."""
-    content = read_bytes(f"{root}/{HEALTH}")
-    told: dict[str, Any] = json.loads(content) if content else {}
-    return {"health": "ONLINE", "devices": {}, "errors": 0} | told
 
 
 def _pool(process: Process, names: list[str]) -> str:
@@ -69,15 +66,19 @@ def _values(root: str, name: str) -> dict[str, Any]:
     guid = next((one.guid for one in pool.datasets(name) if one.name == name), 0)
     pool.close()
     size = known["pool_size_bytes"]
-    return {
+    health = poolhealth.load(root).state
+    values = {
         "name": name, "size": size, "allocated": used, "free": size - used, "expandsize": "-", "fragmentation": 12,
-        "capacity": used * 100 // size, "dedupratio": "1.00", "health": health(root)["health"], "altroot": "-",
+        "capacity": used * 100 // size, "dedupratio": "1.00", "health": health, "altroot": "-",
         "guid": guid, "version": "-", "readonly": "off", "bootfs": "-", "failmode": "wait", "autoexpand": "off",
     }  # fmt: skip
+    if health in poolhealth.LOST:
+        values |= dict.fromkeys(("size", "allocated", "free", "fragmentation", "capacity", "dedupratio"), "-")
+    return values
 
 
 def _text(column: str, value: Any, *, exact: bool) -> str:
-    if exact:
+    if exact or value == "-":
         return str(value)
     if column in ("size", "allocated", "free"):
         return scaled(value)
@@ -128,28 +129,11 @@ def _get(process: Process, words: list[str]) -> int:
 def _status(process: Process, words: list[str]) -> int:
     options = Options(words, "T")
     name = _pool(process, options.names)
-    sick = health(process.root)
-    if "x" in options.flags and sick["health"] == "ONLINE" and not sick["errors"]:
+    health = poolhealth.load(process.root)
+    if "x" in options.flags and health.is_well:
         process.line(f"pool '{name}' is healthy" if options.names else "all pools are healthy")
         return 0
-    process.line(f"  pool: {name}\n state: {sick['health']}")
-    if sick["health"] != "ONLINE":
-        process.line(
-            "status: One or more devices could not be opened.  Sufficient replicas exist for\n"
-            "\tthe pool to continue functioning in a degraded state.\n"
-            "action: Attach the missing device and online it using 'zpool online'.\n"
-            "   see: http://illumos.org/msg/ZFS-8000-2Q"
-        )
-    process.line("  scan: none requested\nconfig:\n")
-    process.line("\tNAME        STATE     READ WRITE CKSUM")
-    process.line(f"\t{name:<11} {sick['health']:<8}    0     0     0")
-    process.line(f"\t  mirror-0  {sick['health']:<8}    0     0     0")
-    for device in DEVICES:
-        state = sick["devices"].get(device, "ONLINE")
-        note = "  cannot open" if state == "UNAVAIL" else ""
-        process.line(f"\t    {device}  {state:<8}    0     0     0{note}")
-    count = sick["errors"]
-    process.line(f"\nerrors: {f'{count} data errors, use -v for a list' if count else 'No known data errors'}")
+    process.out(report(name, health, verbose="v" in options.flags))
     return 0
 
 
