@@ -6,6 +6,9 @@ from chunter_nsq.smartos.simulator.poolhealth import LOST, Health
 
 DEGRADED = "Sufficient replicas exist for\n\tthe pool to continue functioning in a degraded state."
 REPLACE = "Online the device using 'zpool online' or replace the device with\n\t'zpool replace'."
+NO_REPLICAS = "There are insufficient\n\treplicas for the pool to continue functioning."
+CORRECTED = "An\n\tattempt was made to correct the error.  Applications are unaffected."
+CLEAR = "clear the errors\n\tusing 'zpool clear' or replace the device with 'zpool replace'."
 ATTACH = "Attach the missing device and online it using 'zpool online'."
 # what is wrong -> status, action, article
 REPORTS = {
@@ -15,8 +18,7 @@ REPORTS = {
         "8A",
     ),
     "lost": (
-        "One or more devices could not be opened.  There are insufficient\n"
-        + "\treplicas for the pool to continue functioning.",
+        f"One or more devices could not be opened.  {NO_REPLICAS}",
         ATTACH,
         "3C",
     ),
@@ -34,10 +36,8 @@ REPORTS = {
     "OFFLINE": (f"One or more devices has been taken offline by the administrator.\n\t{DEGRADED}", REPLACE, ""),
     "REMOVED": (f"One or more devices has been removed by the administrator.\n\t{DEGRADED}", REPLACE, ""),
     "errors": (
-        "One or more devices has experienced an unrecoverable error.  An\n"
-        + "\tattempt was made to correct the error.  Applications are unaffected.",
-        "Determine if the device needs to be replaced, and clear the errors\n"
-        + "\tusing 'zpool clear' or replace the device with 'zpool replace'.",
+        f"One or more devices has experienced an unrecoverable error.  {CORRECTED}",
+        f"Determine if the device needs to be replaced, and {CLEAR}",
         "9P",
     ),
 }
