@@ -11,7 +11,7 @@ ABSENT = object()
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every changed, added and removed value; ``last_modified`` alone is no change worth telling."""
+    """Every changed, added and removed value, in the order of the new object's keys."""
     found: list[dict[str, Any]] = []
     for key in [*new, *(key for key in old if key not in new)]:
         before, after = old.get(key, ABSENT), new.get(key, ABSENT)
