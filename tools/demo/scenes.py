@@ -26,6 +26,8 @@ def zone(alias: str) -> dict[str, Any]:
 
 async def arrival(controller: Controller) -> None:
     """The agent starts: the host announces itself."""
+    for machine in json.loads(await controller.world.by_hand("vmadm", "lookup", "-j", "-o", "uuid,alias")):
+        controller.screen.name(machine["uuid"], machine["alias"])
     controller.screen.by_hand("svcadm enable chunter")
     await controller.world.agent.start()
     await controller.until(lambda event: event["type"] == "chunter.host.announce", "the announcement")
@@ -111,6 +113,28 @@ async def operator(controller: Controller) -> None:
     await _deleted(controller, uuid)
 
 
+async def sickness(controller: Controller) -> None:
+    """A service fails, a disk of the pool fails: told within an interval."""
+    listed = await controller.run("machine.list", fields=["uuid", "alias"])
+    machine = listed["result"]["machines"][0]["uuid"]
+    fmri = "svc:/network/ssh:default"
+    controller.screen.by_hand(f"svcadm -z {machine} mark -I maintenance network/ssh")
+    await controller.world.by_hand("svcadm", "-z", machine, "mark", "-I", "maintenance", fmri)
+    await controller.until(
+        lambda event: event["type"] == "chunter.service.changed" and fmri in event["data"].get("attention", ()),
+        "the event that a service is in maintenance",
+    )
+    controller.screen.by_hand("(a disk breaks)")
+    controller.world.set_pool("DEGRADED")
+    await controller.until(
+        lambda event: (
+            event["type"] == "chunter.zpool.status" and event["data"]["data"]["zones"]["health"] == "DEGRADED"
+        ),
+        "the event that the pool is degraded",
+    )
+    controller.world.set_pool("ONLINE")
+
+
 async def departure(controller: Controller) -> None:
     """The machine is deleted, and nothing was missed."""
     uuid = _web0(controller)
@@ -139,4 +163,4 @@ def _sequences(controller: Controller) -> dict[str, list[int]]:
     return {topic: sorted(numbers) for topic, numbers in found.items()}
 
 
-SCENES: tuple[Scene, ...] = (arrival, life, doubt, refusals, operator, crash, departure)
+SCENES: tuple[Scene, ...] = (arrival, life, doubt, refusals, operator, sickness, crash, departure)

@@ -17,6 +17,7 @@ COLOURS = {
     "accepted": "dim", "progress": "dim", "succeeded": "green", "failed": "red", "rejected": "yellow",
     "expired": "yellow", "cancelled": "yellow", "interrupted": "yellow",
 }  # fmt: skip
+_FEW = 3
 QUIET = frozenset({"chunter.host.heartbeat"})
 
 
@@ -59,6 +60,8 @@ class Screen:
         """What an agent published: results stand below the commands, events beside them."""
         is_again = event["id"] in self._shown
         self._shown.add(event["id"])
+        if event["type"] == "chunter.host.announce":
+            self.name(event["subject"], event["data"]["data"]["alias"])
         if event["type"] == "chunter.result":
             self._learn((event["data"].get("result") or {}).get("machines", []))
             self._row(f"  {_answer(event['data'])}", "", COLOURS.get(event["data"]["status"], ""))
@@ -107,17 +110,32 @@ def _answer(data: Mapping[str, Any]) -> str:
 
 def _event(event: Mapping[str, Any]) -> str:
     inner, subject = event["data"].get("data"), event["subject"]
-    match event["type"].removeprefix("chunter.").split("."):
-        case ["zone", "state"]:
+    family, _, kind = event["type"].removeprefix("chunter.").partition(".")
+    match family, kind:
+        case "zone", "state":
             before = event["data"].get("previous")
-            return f"zone {subject}: {f'{before} -> ' if before else ''}{inner}"
-        case ["zone", kind]:
-            return f"zone {subject}: {kind}"
-        case ["snapshot", kind]:
-            return f"snapshot {subject}@{inner['uuid']}: {kind}"
-        case ["host", "announce"]:
-            return f"host {inner['alias']}: announce, {len(inner['actions'])} actions"
-        case ["deadletter"]:
-            return f"deadletter: {inner['reason']}"
-        case kinds:
-            return f"{' '.join(kinds)} {subject}"
+            told = f"zone {subject}: {f'{before} -> ' if before else ''}{inner}"
+        case "snapshot", "sizes":
+            told = f"snapshots of {subject}: {len(inner['data'])}, {inner['bytes']} bytes"
+        case "snapshot", _:
+            told = f"snapshot {subject}@{inner['uuid']}: {kind}"
+        case "service", _:
+            told = f"services of {subject}: {_services(event['data']['changes']) or 'not listed any more'}"
+        case "zpool", _:
+            told = ", ".join(f"pool {name}: {one['health']}" for name, one in inner.items())
+        case "host", "announce":
+            told = f"host {inner['alias']}: announce, {len(inner['actions'])} actions"
+        case "deadletter", _:
+            told = f"deadletter: {inner['reason']}"
+        case _:
+            told = f"{family} {subject}: {kind}"
+    return told
+
+
+def _services(changes: Mapping[str, Mapping[str, Any]]) -> str:
+    if len(changes) > _FEW:
+        return f"{len(changes)}"
+    return ", ".join(
+        f"{fmri.removeprefix('svc:/').removesuffix(':default')} {one['old']} -> {one['new']}"
+        for fmri, one in changes.items()
+    )

@@ -69,6 +69,8 @@ class World:
             "nsqd": f"127.0.0.1:{self.nsqd_tcp}",
             "nsqlookupd": f"127.0.0.1:{lookup_http}",
             "status_listen": f"127.0.0.1:{status}",
+            "update_services_interval": "1s",
+            "zpool_interval": "1s",
         }
 
     async def __aenter__(self) -> Self:
@@ -126,6 +128,10 @@ class World:
             input=stdin, capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
         return str(done.stdout)
+
+    def set_pool(self, health: str) -> None:
+        """Let a disk of the host's pool fail (DEGRADED), or mend it (ONLINE)."""
+        (self.platform / "var" / "simulator" / "zpool.json").write_text(json.dumps({"health": health}))
 
     def times_run(self, *words: str) -> int:
         """How often a tool was run with all of these words."""

@@ -21,6 +21,7 @@ from tools.demo.world import Event, World
 
 MACHINE = "0c8dbb0b-6ce0-4d8e-8c1b-1d4a0f9f8a11"
 NOT_PLAYED: Mapping[str, str] = {}
+_LONG = 4
 _STATISTICS_SECONDS = 8.0
 _SETTINGS = {"execute_api": "on", "snapshot_update_interval": "5s"} | {
     f"{name}_interval": "1s" for name in ("heartbeat", "update_services", "zpool", "arc", "metrics")
@@ -50,8 +51,15 @@ async def _play(controller: Controller) -> None:
         await run(name)
     await run("machine.create", MACHINE, payload=zone("web0"))
     await controller.state(MACHINE, "running")
-    await run("machine.list", fields=["uuid", "alias", "state"])
+    listed = await run("machine.list", fields=["uuid", "alias", "state"])
+    other = next(one["uuid"] for one in listed["result"]["machines"] if one["uuid"] != MACHINE)
+    await controller.world.by_hand("zfs", "snapshot", f"zones/{other}@by-hand")
     await run("machine.get", MACHINE)
+    await controller.until(
+        lambda event: (event["type"], event["subject"]) == ("chunter.service.changed", MACHINE), "the services"
+    )
+    await controller.world.by_hand("svcadm", "-z", MACHINE, "mark", "-I", "maintenance", "svc:/network/ssh:default")
+    await controller.until(lambda event: event["data"].get("attention"), "the service in maintenance")
     await run("machine.update", MACHINE, payload={"max_physical_memory": 512})
     await run("machine.reboot", MACHINE, force=True)
     await run("snapshot.create", MACHINE, snapshot="monday", comment="before the update")
@@ -96,25 +104,28 @@ def _actions(controller: Controller) -> dict[str, Any]:
 
 
 def _events(heard: list[Event]) -> dict[str, Any]:
-    """One event of each type; a final result and a change of state tell more than the first that came."""
+    """One event of each type; a failure, a change of state or a sick service tell more than the first that came."""
     found: dict[str, Any] = {}
     for event in heard:
         kept = {name: one for name, one in event.items() if name != "topic"}
         data = event["data"]
-        is_better = data.get("status") == "failed" or data.get("previous") == "running"
+        is_better = data.get("status") == "failed" or data.get("previous") == "running" or "attention" in data
         if event["type"] not in found or is_better:
             found[event["type"]] = _shortened(kept)
     return dict(sorted(found.items()))
 
 
 def _shortened(document: Any) -> Any:
-    """The same with less of sysinfo, which has a page of its own."""
+    """The same with less of sysinfo, and the first entries of a long list of objects."""
     if isinstance(document, dict):
         return {
             name: {key: one[key] for key in _SYSINFO if key in one} if name == "sysinfo" else _shortened(one)
             for name, one in document.items()
         }
-    return [_shortened(one) for one in document] if isinstance(document, list) else document
+    if not isinstance(document, list):
+        return document
+    is_long = len(document) > _LONG and isinstance(document[0], dict)
+    return [_shortened(one) for one in (document[:2] if is_long else document)]
 
 
 def pretty(document: Any, indent: int = 0, width: int = 100) -> str:
