@@ -87,6 +87,7 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
     exclusive: bool = False,
     cancellable: bool = False,
     names: Callable[[Any], str] | None = None,
+    changes: bool | None = None,
 ) -> Callable[[Handler], Action]:
     """Declare the function below it to be the action ``name``.
 
@@ -99,11 +100,12 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
         recovery: What happens with it when the agent ended meanwhile.
         exclusive: Takes the host lock: one such command runs at a time.
         cancellable: Whether command.cancel may end it while it runs.
+        changes: Whether it changes something; all but queries do, unless it says otherwise.
         names: The uuid that a command is about when it does not say; fixed before it is accepted.
     """
 
     def declare(run: Handler) -> Action:
-        changes = lane is not Lane.QUERY
-        return Action(name, run, form, lane, subject, changes, group, recovery, exclusive, cancellable, names)
+        is_change = lane is not Lane.QUERY if changes is None else changes
+        return Action(name, run, form, lane, subject, is_change, group, recovery, exclusive, cancellable, names)
 
     return declare

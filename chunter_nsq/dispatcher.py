@@ -48,8 +48,9 @@ from chunter_nsq.errors import (
 )
 from chunter_nsq.journal import Journal, NonceSeen, Outcome, Record
 from chunter_nsq.lines import Job, Lines
-from chunter_nsq.messages.command import Addressee, Command, Origin, Refused, Unreadable, read, restore
+from chunter_nsq.messages.command import Addressee, Command, Origin, Refused, read, restore
 from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, compact, timestamp
+from chunter_nsq.messages.reading import Unreadable
 from chunter_nsq.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -337,6 +338,8 @@ class Dispatcher:
             self._jobs.pop(command_id, None)
             await self._finish(job, Outcome("cancelled", fault=Cancelled("Ended by command.cancel before it ran")))
             return {"command": command_id, "was": "queued"}
+        if job.is_settled:
+            raise InvalidState("The command is just ending; its result comes")
         if job.task is None or not job.command.action.cancellable:
             raise InvalidState(f"{job.command.action.name} is running and cannot be stopped half-way")
         job.is_cancelled = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 from chunter_nsq.messages.events import Event, Note
 
 SPACE = "zone"
-_NOT_LISTED = "-"
 
 PUBLIC = {
     "uninitialized": "stopped",
@@ -30,13 +29,17 @@ def public(raw: str) -> str:
     return PUBLIC.get(raw, "unknown")
 
 
-def state_event(
-    uuid: str, state: str, previous: str | None, zone_state: str | None, *, is_listed: bool = True
-) -> Event:
-    """A chunter.zone.state event that remembers itself; ``is_listed`` says whether the platform lists the zone."""
+def state_event(uuid: str, state: str, previous: str | None, zone_state: str) -> Event:
+    """The chunter.zone.state event of a zone that the platform lists; it remembers itself."""
     data = {"event": "state", "data": state, "previous": previous, "zone_state": zone_state}
-    kept = state if is_listed else f"{_NOT_LISTED}{state}"
-    return Event("zone", "chunter.zone.state", uuid, data, notes=(Note(SPACE, uuid, kept),))
+    return Event("zone", "chunter.zone.state", uuid, data, notes=(Note(SPACE, uuid, state),))
+
+
+def announced(uuid: str, state: str) -> Event:
+    """The chunter.zone.state event of a machine that is being made, or was not made after all."""
+    return Event(
+        "zone", "chunter.zone.state", uuid, {"event": "state", "data": state, "previous": None, "zone_state": None}
+    )
 
 
 def created_event(uuid: str) -> Event:
@@ -47,8 +50,3 @@ def created_event(uuid: str) -> Event:
 def deleted_event(uuid: str) -> Event:
     """A chunter.zone.deleted event that forgets the zone."""
     return Event("zone", "chunter.zone.deleted", uuid, {"event": "delete"}, notes=(Note(SPACE, uuid, None),))
-
-
-def remembered(note: str) -> tuple[str, bool]:
-    """The state of a note, and whether the platform listed the zone then."""
-    return note.removeprefix(_NOT_LISTED), not note.startswith(_NOT_LISTED)

@@ -15,12 +15,11 @@ from chunter_nsq.actions import Done, Lane, Progress, Subject, Yield, action
 from chunter_nsq.errors import AlreadyExists, Fault, Interrupted, InvalidMessage, NotFound
 from chunter_nsq.fifo.config import from_vmadm
 from chunter_nsq.messages.command import Command
-from chunter_nsq.messages.events import Event
 from chunter_nsq.messages.params import MachineCreate
 from chunter_nsq.smartos import vmadm
 from chunter_nsq.smartos.names import checked_uuid
 from chunter_nsq.tools import Tools
-from chunter_nsq.zonestate import state_event
+from chunter_nsq.zonestate import announced
 
 _WHOLE = frozenset({"running", "stopped"})
 
@@ -50,13 +49,13 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     if known is not None:
         yield Done(_result(await _adopt(tools, known, command.resumed)))
         return
-    yield _told(uuid, "creating")
+    yield announced(uuid, "creating")
     yield Progress("creating")
     try:
         await tools.vmadm.create(payload)
     except Fault:
         await tools.vmadm.delete(uuid)
-        yield _told(uuid, "failed")
+        yield announced(uuid, "failed")
         raise
     await _set_running(tools, command.params, uuid)
     yield Done(_result(await tools.vmadm.get(uuid)))
@@ -100,10 +99,6 @@ async def _adopt(tools: Tools, machine: dict[str, Any], resumed: float | None) -
 
 def _result(machine: dict[str, Any]) -> dict[str, Any]:
     return {"uuid": machine["uuid"], "state": machine.get("state"), "config": from_vmadm(machine)}
-
-
-def _told(uuid: str, state: str) -> Event:
-    return state_event(uuid, state, None, None, is_listed=False)
 
 
 async def _plan(tools: Tools, payload: dict[str, Any], known: dict[str, Any] | None) -> Done:

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 
 from chunter_nsq import __version__
-from chunter_nsq.actions import Done, Yield, action
+from chunter_nsq.actions import Done, Lane, Yield, action
 from chunter_nsq.errors import InvalidMessage
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import Replay
@@ -29,7 +29,7 @@ async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done(await tools.host.announcement(tools.actions, tools.config()))
 
 
-@action("host.replay", form=Replay)
+@action("host.replay", form=Replay, lane=Lane.TRANSFER, changes=False)
 async def replay(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Publish a range of a topic's events again, with the ids they had."""
     params: Replay = command.params

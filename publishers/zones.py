@@ -55,24 +55,23 @@ class Zones:
 
     def tell(self, event: Event) -> None:
         """A handler said something of a zone."""
-        if self._view is not None:
-            for note in event.notes:
-                if note.space == SPACE and note.value is not None:
-                    self._view.tell(note.key, note.value)
+        if self._view is not None and event.type == "chunter.zone.state":
+            self._view.tell(event.subject, str(event.data["data"]))
 
     async def tick(self) -> AsyncIterator[Sequence[Event | Note]]:
         """What the list shows that was not said yet."""
         view = await self._known()
         before = view.hints
         zones = await self._tools.zoneadm.list()
-        yield view.listed([(_name(zone), zone.state) for zone in zones], before)
+        if view is self._view:  # else it was forgotten meanwhile, and the next tick has a fresh one
+            try:
+                yield view.listed([(_name(zone), zone.state) for zone in zones], before)
+            except GeneratorExit:
+                self._forget()
+                raise
 
     async def follow(self) -> AsyncIterator[Sequence[Event | Note]]:
         """What the event stream tells, until it ends."""
-        view = await self._known()
-        if self._configs is None:
-            self._configs = Configs(await self._tools.outbox.recall(CONFIGS))
-        inventory = self._tools.inventory
         try:
             async with self._tools.vmadm.events() as lines:
                 async for line in lines:
@@ -82,12 +81,27 @@ class Zones:
                     elif event["type"] == "ready":
                         async for batch in self._begin(event):
                             yield batch
-                    elif batch := self._take(view, self._configs, event):
+                    elif batch := self._take(await self._known(), await self._told_configs(), event):
                         yield batch
                 raise ended(lines.exit_status, lines.stderr)
+        except GeneratorExit:
+            self._forget()
+            raise
         finally:
             self.is_following = False
-            inventory.end()
+            self._tools.inventory.end()
+
+    def _forget(self) -> None:
+        """A batch was not written: what was decided with it does not count, the notes of the journal do."""
+        self._view = None
+        self._configs = None
+
+    async def _told_configs(self) -> Configs:
+        if self._configs is None:
+            notes = await self._tools.outbox.recall(CONFIGS)
+            if self._configs is None:
+                self._configs = Configs(notes)
+        return self._configs
 
     async def _begin(self, event: dict[str, Any]) -> AsyncIterator[Sequence[Event | Note]]:
         """All machines as the stream begins; a thousand of them are looked at without holding up the loop."""
@@ -96,7 +110,7 @@ class Zones:
         self._tools.inventory.begin(machines)
         self.is_following = True
         for number, machine in enumerate(machines):
-            if self._configs is not None and (events := self._configs.seen(machine)):
+            if events := (await self._told_configs()).seen(machine):
                 yield events
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)

@@ -24,15 +24,13 @@ class ZoneView:
         self._hinted: dict[str, int] = {}
         self.found_by_list = 0
         self.found = 0
-        for uuid, note in notes.items():
-            self.tell(uuid, note)
+        self._said.update(notes)
+        self._listed.update(notes)
 
-    def tell(self, uuid: str, note: str) -> None:
-        """Something else (a handler) said a state of a zone."""
-        state, is_listed = zonestate.remembered(note)
-        self._said[uuid] = state
-        if is_listed:
-            self._listed.add(uuid)
+    def tell(self, uuid: str, state: str) -> None:
+        """A handler said a state of a machine; what the platform lists is not its to say."""
+        if uuid not in self._listed:
+            self._said[uuid] = state
 
     @property
     def hints(self) -> int:

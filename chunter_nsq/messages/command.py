@@ -6,29 +6,26 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-import math
 import uuid as uuids
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any
 
 from marshmallow import ValidationError
 
 from chunter_nsq.actions import Action, Subject
-from chunter_nsq.errors import Fault, InvalidMessage, UnknownAction
-from chunter_nsq.messages.fields import Document, Hosts, Id, Instant, Text, Topic, Uuid
+from chunter_nsq.errors import Fault
+from chunter_nsq.messages.faults import SHOWN, fault_of, told
+from chunter_nsq.messages.fields import Document, Hosts, Id, Instant, Text, Topic, Uuid, is_traceparent
 from chunter_nsq.messages.fields import is_id as _is_id
 from chunter_nsq.messages.fields import is_topic as _is_topic
 from chunter_nsq.messages.params import load, schema_of
+from chunter_nsq.messages.reading import parse
 from chunter_nsq.smartos import names
 
 _NAMESPACE = uuids.UUID("6b1f3f0a-5d0c-5f5e-9a53-2d1c1f4f6c11")
-_DEPTH_LIMIT = 64
-_FAULTS_SHOWN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +42,6 @@ class Origin:
         """The same for each delivery of the same message, and for no other message."""
         place = f"{self.nsqd} {self.topic} {self.message_id} {self.timestamp_ns} "
         return str(uuids.uuid5(_NAMESPACE, place + self.body.hex()))
-
-
-class Unreadable(Exception):
-    """Not a JSON object; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +62,16 @@ class Addressee:
         return topic == f"{self.prefix}.command" or topic.startswith(f"{self.prefix}.command.")
 
 
-@dataclass(frozen=True, slots=True)
 class Refused(Exception):
     """A command that will not be run, with what is needed to tell its sender."""
 
-    id: str
-    action: str | None
-    uuid: str | None
-    reply_to: str | None
-    fault: Fault
+    def __init__(self, command: str, action: str | None, uuid: str | None, reply_to: str | None, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.id = command
+        self.action = action
+        self.uuid = uuid
+        self.reply_to = reply_to
+        self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,35 +109,8 @@ class Envelope:
     host: Annotated[tuple[str, ...] | None, Hosts()] = None
     reply_to: Annotated[str | None, Topic()] = None
     expires: Annotated[datetime | None, Instant()] = None
-    traceparent: Annotated[str | None, Text(accepts=_is_id, form="a W3C traceparent")] = None
+    traceparent: Annotated[str | None, Text(accepts=is_traceparent, form="a W3C traceparent", size_limit=128)] = None
     auth: Annotated[Mapping[str, Any] | None, Document()] = None
-
-
-def parse(body: bytes) -> dict[str, Any]:
-    """The JSON object in ``body``.
-
-    Raises:
-        Unreadable: not UTF-8, not JSON, not an object, a member twice, nested too deep, or text that is not Unicode.
-    """
-    try:
-        text = body.decode("utf-8")
-        document = json.loads(text, parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_object)
-    except UnicodeDecodeError as fault:
-        raise Unreadable(f"not UTF-8 at byte {fault.start}") from None
-    except RecursionError:
-        raise Unreadable("nested too deep") from None
-    except ValueError as fault:
-        raise Unreadable(f"not JSON: {fault}") from None
-    if not isinstance(document, dict):
-        raise Unreadable("JSON, but not an object")
-    if text.count("{") + text.count("[") > _DEPTH_LIMIT and _deeper_than(document, _DEPTH_LIMIT):
-        raise Unreadable(f"nested more than {_DEPTH_LIMIT} deep")
-    if "\\ud" in text.lower():
-        try:
-            json.dumps(document, ensure_ascii=False).encode("utf-8")
-        except UnicodeEncodeError:
-            raise Unreadable("a text in it has a lone surrogate, which is not Unicode") from None
-    return document
 
 
 def read(origin: Origin, actions: Mapping[str, Action], addressee: Addressee) -> Command | None:
@@ -181,7 +148,7 @@ def _checked(document: dict[str, Any], origin: Origin, actions: Mapping[str, Act
     try:
         envelope = schema_of(Envelope).load({k: v for k, v in document.items() if k != "params"})
     except ValidationError as fault:
-        faults.extend(_flat(fault.messages, "$", schema_of(Envelope).fields))
+        faults.extend(islice(told(fault.messages, "$", schema_of(Envelope).fields), SHOWN + 1))
         envelope = fault.valid_data if isinstance(fault.valid_data, dict) else {}
     name = document.get("action")
     action = actions.get(name) if isinstance(name, str) else None
@@ -192,7 +159,7 @@ def _checked(document: dict[str, Any], origin: Origin, actions: Mapping[str, Act
         faults.extend(_subject_faults(action, document))
     faults.extend(_address_faults(envelope, addressee))
     if faults or action is None:
-        raise _refusal(document, origin, addressee, _fault(name, faults, actions))
+        raise _refusal(document, origin, addressee, fault_of(name, faults, actions))
     return Command(
         id=envelope.get("id") or origin.derived_id(),
         action=action,
@@ -211,7 +178,7 @@ def _params(action: Action, given: Any) -> tuple[Any, list[dict[str, str]]]:
     try:
         return load(action.form, given), []
     except ValidationError as fault:
-        return None, list(_flat(fault.messages, "$.params", schema_of(action.form).fields))
+        return None, list(islice(told(fault.messages, "$.params", schema_of(action.form).fields), SHOWN + 1))
 
 
 def _subject_faults(action: Action, document: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -234,80 +201,14 @@ def _is_for(host: Any, addressee: Addressee) -> bool:
     return any(one in ("*", addressee.host, addressee.alias) for one in listed if isinstance(one, str) and one)
 
 
-def _fault(name: Any, faults: list[dict[str, str]], actions: Mapping[str, Action]) -> Fault:
-    if isinstance(name, str) and name and name not in actions and not faults:
-        near = difflib.get_close_matches(name, actions, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "; host.info lists what there is"
-        return UnknownAction(f"There is no action {name[:128]!r} here{hint}", {"action": name[:128]})
-    shown = faults[:_FAULTS_SHOWN]
-    told = "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults[:5])
-    more = f" (and {len(faults) - 5} more)" if len(faults) > 5 else ""  # noqa: PLR2004 - what fits a sentence
-    return InvalidMessage(f"The command was not run: {told}{more}", {"faults": shown, "count": len(faults)})
-
-
 def _refusal(document: Mapping[str, Any], origin: Origin, addressee: Addressee, fault: Fault) -> Refused:
     """What its sender needs to find the refusal, as far as those members are good themselves."""
     given, action, uuid, reply_to = (document.get(name) for name in ("id", "action", "uuid", "reply_to"))
     is_answerable = isinstance(reply_to, str) and _is_topic(reply_to) and not addressee.is_command_topic(reply_to)
     return Refused(
-        id=given if isinstance(given, str) and _is_id(given) else origin.derived_id(),
-        action=action[:128] if isinstance(action, str) else None,
-        uuid=uuid if isinstance(uuid, str) and names.is_uuid(uuid) else None,
-        reply_to=reply_to if is_answerable else None,
-        fault=fault,
+        given if isinstance(given, str) and _is_id(given) else origin.derived_id(),
+        action[:128] if isinstance(action, str) else None,
+        uuid if isinstance(uuid, str) and names.is_uuid(uuid) else None,
+        reply_to if is_answerable else None,
+        fault,
     )
-
-
-def _flat(messages: Any, path: str, known: Mapping[str, Any]) -> Iterator[dict[str, str]]:
-    if isinstance(messages, dict):
-        for key, inner in messages.items():
-            place = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}"
-            yield from _flat(inner, place, known)
-        return
-    for message in messages if isinstance(messages, list) else [messages]:
-        text = str(message)
-        member = path.rpartition(".")[2]
-        if text == "Unknown field.":
-            members = [one.data_key or name for name, one in known.items()]
-            near = difflib.get_close_matches(member, members, n=1)
-            text = (
-                f"unknown member; did you mean {near[0]}?" if near else f"unknown member; known: {', '.join(members)}"
-            )
-        elif text == "Missing data for required field.":
-            text = "is required"
-        elif text == "Field may not be null.":
-            text = "must not be null; leave it out instead"
-        yield {"path": path[:256], "message": text}
-
-
-def _deeper_than(document: Any, limit: int) -> bool:
-    level = [document]
-    for _ in range(limit):
-        level = [
-            inner
-            for one in level
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ]
-        if not level:
-            return False
-    return True
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        counts = Counter(name for name, _ in pairs)
-        raise ValueError(f"the member {counts.most_common(1)[0][0][:64]!r} stands twice")
-    return found
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"the number {text[:32]} is beyond all bounds")
-    return number
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")

@@ -28,6 +28,8 @@ from chunter_nsq.messages.fields import (
 
 _P = TypeVar("_P")
 _BOOT_ORDER = re.compile(r"[cdn]{1,3}")
+_PROPERTY = re.compile(r"[a-z][A-Za-z0-9_.*]{0,99}")
+_WORD = re.compile(r"[a-z][a-z0-9]{0,31}")
 
 
 _schemas: dict[type[Any], Schema] = {}
@@ -63,6 +65,14 @@ def load(form: type[_P], document: Mapping[str, Any]) -> _P:
     return form(**schema.load(document))
 
 
+def _is_property(text: str) -> bool:
+    return _PROPERTY.fullmatch(text) is not None
+
+
+def _is_word(text: str) -> bool:
+    return _WORD.fullmatch(text) is not None
+
+
 def _is_boot_order(text: str) -> bool:
     return _BOOT_ORDER.fullmatch(text) is not None
 
@@ -92,14 +102,16 @@ class Replay:
 class MachineList:
     """Which members of each machine are wanted; without ``fields`` a short set."""
 
-    fields: Annotated[tuple[str, ...] | None, Texts(Text(accepts=str.isidentifier, form="a property name"))] = None
+    fields: Annotated[
+        tuple[str, ...] | None, Texts(Text(accepts=_is_property, form="the name of a property, such as nics.0.ip"))
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
 class MachineInfo:
     """Which kinds of information are wanted (vnc, block, ...); all without ``types``."""
 
-    types: Annotated[tuple[str, ...], Texts(Text(accepts=str.isalnum, form="letters and digits"))] = ()
+    types: Annotated[tuple[str, ...], Texts(Text(accepts=_is_word, form="letters and digits"))] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ import pytest
 from core_parts import row
 
 from chunter_nsq.actions import Lane, Subject
-from chunter_nsq.messages.command import Addressee, Origin, Refused, Unreadable, read
+from chunter_nsq.messages.command import Addressee, Origin, Refused, read
 from chunter_nsq.messages.params import MachineStop, Nothing, Snapshot
+from chunter_nsq.messages.reading import Unreadable
 
 VM = "0a1b2c3d-0000-4000-8000-000000000001"
 HOST = "5c2b0e9e-7d5e-4c59-8a6f-0e5d2f3a1b4c"

@@ -10,16 +10,18 @@ from chunter_nsq.messages.command import Command, Refused, read
 from chunter_nsq.messages.events import SIZE_LIMIT_BYTES
 from chunter_nsq.messages.params import MachineStop, Nothing
 
+TRACE = f"00-{'ab' * 16}-{'cd' * 8}-01"
+
 
 def test_whole_command_is_decoded():
     """Each member has its type, parameters are the frozen form of the action, the message itself is kept."""
     message = {
         "id": "c-1", "action": "machine.stop", "uuid": VM, "params": {"force": True, "timeout": 5}, "host": "gz-1",
-        "reply_to": "mine#ephemeral", "expires": "2026-11-22T10:00:00Z", "traceparent": "00-ab-cd-01",
+        "reply_to": "mine#ephemeral", "expires": "2026-11-22T10:00:00Z", "traceparent": TRACE,
     }  # fmt: skip
     expected = Command(
         "c-1", ACTIONS["machine.stop"], VM, MachineStop(force=True, timeout=5), "mine#ephemeral",
-        datetime(2026, 11, 22, 10, tzinfo=UTC), "00-ab-cd-01", message,
+        datetime(2026, 11, 22, 10, tzinfo=UTC), TRACE, message,
     )  # fmt: skip
     assert expected == decoded(message)
 

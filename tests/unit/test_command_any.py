@@ -7,8 +7,9 @@ from command_parts import ACTIONS, HOST, ME, OWN, SHARED, VM, decoded, origin, r
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chunter_nsq.messages.command import Refused, Unreadable, read
+from chunter_nsq.messages.command import Refused, read
 from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, compact
+from chunter_nsq.messages.reading import Unreadable
 
 
 def test_numbers_beyond_all_bounds_are_unreadable():

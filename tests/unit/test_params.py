@@ -101,7 +101,6 @@ def test_info_types_that_are_none_are_refused(types):
     assert ["types"] == list(faults(params.MachineInfo, {"types": types}))
 
 
-@pytest.mark.xfail(strict=True, reason="isalnum and isidentifier know letters and digits of every script")
 @pytest.mark.parametrize(("form", "member"), [(params.MachineInfo, "types"), (params.MachineList, "fields")])
 def test_words_are_of_ascii(form, member):
     """Letters of other scripts are no part of a tool's words."""
