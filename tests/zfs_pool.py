@@ -77,6 +77,22 @@ class Pool:
         return int(command("zfs", "get", "-Hp", "-o", "value", "guid", name))
 
 
+def destroy(dataset: str) -> None:
+    """Destroy a dataset of the pool with all that is in it, however busy."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            command("zfs", "destroy", "-rRf", dataset)
+        except ZfsError as fault:
+            if "does not exist" in str(fault):
+                return
+            if "busy" not in str(fault) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        time.sleep(0.05)
+
+
 def destroy_pool(name: str) -> None:
     """Destroy a pool, however busy."""
     deadline = time.monotonic() + 10

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from chunter_nsq.smartos.simulator import host, index, zonedoc
+from chunter_nsq.smartos.simulator import host, index, realnames, zonedoc
 from chunter_nsq.smartos.simulator.catalogue import IMAGES, image_record
 from chunter_nsq.smartos.simulator.kernel import Active, Kernel
 from chunter_nsq.smartos.simulator.launch import TOOLS
@@ -48,7 +48,7 @@ class Plan:
         if latency not in PROFILES:
             raise ValueError(f"unknown latency profile {latency!r}; there are {', '.join(PROFILES)}")
         if zfs != "simulated":
-            raise ValueError(f"unknown kind of pool {zfs!r}; there is simulated")
+            realnames.base_of(zfs)
         self.zones = zones
         self.services = services
         self.snapshots = snapshots
@@ -75,9 +75,8 @@ def build(directory: Path, plan: Plan) -> Path:
     (directory / index.PLACE).write_text(index.HEADER + "global:installed:/\n")
     for tool in TOOLS:
         launcher(directory, tool)
-    pool = Pool(root)
+    pool = _pool(root)
     with pool:
-        _standard_datasets(pool)
         for image in IMAGES:
             record = image_record(image)
             (directory / "var/imgadm/images" / f"zones-{image['uuid']}.json").write_text(json.dumps(record, indent=1))
@@ -101,6 +100,19 @@ def launcher(directory: Path, tool: str) -> None:
         head = f"#!{interpreter} -IS\n"
     path.write_text(head + body)
     path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+
+def _pool(root: str) -> Pool:
+    """The host's pool with what every host has in it."""
+    names = realnames.real_names(root)
+    if names is None:
+        pool = Pool(root)
+        with pool:
+            _standard_datasets(pool)
+        return pool
+    from chunter_nsq.smartos.simulator import realhost  # noqa: PLC0415 - most hosts have no real pool
+
+    return realhost.furnish(names)
 
 
 def _standard_datasets(pool: Pool) -> None:
@@ -138,8 +150,13 @@ def _zones(directory: Path, plan: Plan, pool: Pool) -> None:
         debugid = kernel.debugid()
         (directory / f"etc/zones/{uuid}.xml").write_bytes(render(zonedoc.new(vm, debugid)))
         home = directory / "zones" / uuid
-        (home / "config").mkdir(parents=True)
-        (home / "root").mkdir()
+        local = {"quota": str(10 * GIB), "recordsize": "131072"}
+        pool.add(
+            f"zones/{uuid}", local=local, origin=f"zones/{vm['image_uuid']}@final",
+            refer=IMAGES[0]["refer"] + 4096 * number, own=392167424 + 4096 * number,
+        )  # fmt: skip
+        (home / "config").mkdir(parents=True, exist_ok=True)
+        (home / "root").mkdir(exist_ok=True)
         (home / "config/metadata.json").write_text('{"customer_metadata": {}, "internal_metadata": {}}')
         (home / "config/tags.json").write_text("{}")
         (home / "config/routes.json").write_text("{}")
@@ -147,11 +164,6 @@ def _zones(directory: Path, plan: Plan, pool: Pool) -> None:
         kernel.zones[uuid] = Active(kernel.next_zoneid, uuid, "running", kernel.next_pid, now)
         kernel.next_zoneid += 1
         kernel.next_pid += 7
-        local = {"quota": str(10 * GIB), "mountpoint": f"/zones/{uuid}", "recordsize": "131072"}
-        pool.add(
-            f"zones/{uuid}", local=local, origin=f"zones/{vm['image_uuid']}@final",
-            refer=IMAGES[0]["refer"] + 4096 * number, own=392167424 + 4096 * number,
-        )  # fmt: skip
         for position in range(plan.snapshots):
             short = _uuid(chance)
             pool.add_snapshots(

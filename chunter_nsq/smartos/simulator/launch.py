@@ -21,6 +21,7 @@ from chunter_nsq.smartos.simulator import faults
 from chunter_nsq.smartos.simulator.files import append_bytes
 from chunter_nsq.smartos.simulator.pace import Pace
 from chunter_nsq.smartos.simulator.process import Process, Refused
+from chunter_nsq.smartos.simulator.realnames import real_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ TOOLS: dict[str, tuple[str, str]] = {
     "svcadm": ("usr/sbin", "svcadm"),
     "kstat": ("usr/bin", "kstat"),
 }
+REAL = "passthrough"  # plays those of a host whose datasets are real
 # Verbs that let their time pass step by step themselves.
 STEPPED = frozenset(
     {
@@ -101,7 +103,7 @@ def _play(process: Process) -> int:
     pace = Pace(process.root, process.tool, paced, kill_after)
     if f"{process.tool} {verb}" not in STEPPED:
         pace.whole()
-    run = _tool(process.tool)
+    run = _tool(process.tool, process.root)
     try:
         return run(process, pace)
     except Refused as refusal:
@@ -120,8 +122,9 @@ def verb_of(tool: str, arguments: tuple[str, ...]) -> str:
     return ""
 
 
-def _tool(tool: str) -> Callable[[Process, Pace], int]:
-    module = __import__(f"chunter_nsq.smartos.simulator.commands.{TOOLS[tool][1]}", fromlist=["run"])
+def _tool(tool: str, root: str) -> Callable[[Process, Pace], int]:
+    player = REAL if tool in ("zfs", "zpool") and real_names(root) is not None else TOOLS[tool][1]
+    module = __import__(f"chunter_nsq.smartos.simulator.commands.{player}", fromlist=["run"])
     run: Callable[[Process, Pace], int] = module.run
     return run
 

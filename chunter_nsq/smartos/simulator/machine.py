@@ -8,7 +8,7 @@ import marshal
 from chunter_nsq.smartos.simulator import zonexml
 from chunter_nsq.smartos.simulator.files import read_bytes, stamp, write_bytes
 from chunter_nsq.smartos.simulator.host import facts
-from chunter_nsq.smartos.simulator.pool import Dataset, Pool, Snapshot
+from chunter_nsq.smartos.simulator.pool import Dataset, Pool, Snapshot, open_pool
 from chunter_nsq.smartos.simulator.values import iso, whole
 from chunter_nsq.smartos.simulator.xmltree import Malformed
 
@@ -57,7 +57,7 @@ class Machines:
 
     def all(self) -> list[dict[str, Any]]:
         """Every VM, in the order of ``zoneadm list -cp``."""
-        pool = Pool(self._world.root)
+        pool = open_pool(self._world.root)
         cache_path = self._world.path(CACHE)
         content = read_bytes(cache_path)
         known: dict[str, tuple[Any, dict[str, Any] | None]] = marshal.loads(content) if content else {}  # noqa: S302 - our own cache
@@ -86,7 +86,7 @@ class Machines:
 
     def of(self, zone: Zone) -> dict[str, Any] | None:
         """The VM object of a zone; None when its XML cannot be loaded."""
-        pool = Pool(self._world.root)
+        pool = open_pool(self._world.root)
         try:
             view = PoolView(pool, zone.path.lstrip("/"))
         finally:

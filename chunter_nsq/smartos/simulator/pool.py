@@ -13,6 +13,7 @@ import sqlite3
 import time
 
 from chunter_nsq.smartos.simulator.files import exists
+from chunter_nsq.smartos.simulator.realnames import real_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -239,6 +240,12 @@ class Pool:
             (json.dumps(snapshot.holds), snapshot.dataset, snapshot.short),
         )
 
+    def roll_back(self, target: Snapshot) -> None:
+        """The dataset is as it was then; what is younger has gone before."""
+        one = self.dataset(target.dataset)
+        if one is not None:
+            self.set_sizes(target.dataset, target.refer, one.own)
+
     def set_sizes(self, name: str, refer: int, own: int) -> None:
         """A dataset holds that much from now on."""
         self._database.execute("UPDATE datasets SET refer = ?, own = ? WHERE name = ?", (refer, own, name))
@@ -272,6 +279,16 @@ class Pool:
         self._database.execute("UPDATE counters SET value = value + 1 WHERE name = 'txg'")
         row = self._database.execute("SELECT value FROM counters WHERE name = 'txg'").fetchone()
         return int(row[0])
+
+
+def open_pool(root: str) -> Pool:
+    """The host's pool, simulated or real."""
+    names = real_names(root)
+    if names is None:
+        return Pool(root)
+    from chunter_nsq.smartos.simulator.realpool import RealPool  # noqa: PLC0415 - most hosts have none
+
+    return RealPool(names)
 
 
 def _guid() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from chunter_nsq.smartos.simulator.files import names, read_bytes, remove
-from chunter_nsq.smartos.simulator.pool import Pool
+from chunter_nsq.smartos.simulator.pool import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ def run(process: Process, _pace: Pace) -> int:
 
 def records(root: str) -> list[dict[str, Any]]:
     """The installed images with their clones, by file name."""
-    pool = Pool(root)
+    pool = open_pool(root)
     found = []
     folder = f"{root}/{FOLDER}"
     for name in names(folder):
@@ -128,7 +128,7 @@ def _delete(process: Process, words: list[str]) -> int:
     if record["clones"]:
         names = ", ".join(record["cloneNames"])
         raise Refused(f'imgadm delete: error (ImageHasDependentClones): image "{uuid}" has dependent clones: {names}')
-    pool = Pool(process.root)
+    pool = open_pool(process.root)
     with pool:
         pool.remove(f"{record['zpool']}/{uuid}")
     pool.close()

@@ -11,7 +11,7 @@ from chunter_nsq.smartos.simulator.commands.vmadm import USAGE
 from chunter_nsq.smartos.simulator.files import exists, make_folder, write_bytes
 from chunter_nsq.smartos.simulator.machine import config_path
 from chunter_nsq.smartos.simulator.payload.prepare import prepare_create
-from chunter_nsq.smartos.simulator.pool import Pool
+from chunter_nsq.smartos.simulator.pool import Pool, open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.values import iso
 from chunter_nsq.smartos.simulator.vmedit import set_properties, transition
@@ -110,7 +110,7 @@ def write_configuration(world: World, vm: dict[str, Any]) -> None:
 def make_datasets(world: World, vm: dict[str, Any]) -> None:
     """The zone's root, a clone of its image when it has one, its volumes and its delegated dataset."""
     root, zpool = vm["zonepath"].lstrip("/"), vm["zpool"]
-    pool = Pool(world.root)
+    pool = open_pool(world.root)
     with pool:
         image = pool.dataset(f"{zpool}/{vm.get('image_uuid')}")
         if image is not None and vm["brand"] not in ("kvm", "bhyve"):
@@ -133,7 +133,7 @@ def make_datasets(world: World, vm: dict[str, Any]) -> None:
 
 def _root_properties(vm: dict[str, Any]) -> dict[str, str]:
     quota = int(vm.get("quota", 0)) * GIB
-    local = {"mountpoint": vm["zonepath"], "quota": str(quota), "recordsize": "131072"}
+    local = {"quota": str(quota), "recordsize": "131072"}
     if vm["brand"] == "bhyve":
         volumes = sum(reservation(disk) for disk in vm.get("disks", ())) * MIB
         local |= {"refquota": str(quota), "quota": str(quota + volumes) if quota else "0"}

@@ -8,7 +8,7 @@ from chunter_nsq.smartos.simulator import lifecycle
 from chunter_nsq.smartos.simulator.commands.vmadm import take_uuid
 from chunter_nsq.smartos.simulator.files import remove
 from chunter_nsq.smartos.simulator.machine import Machines
-from chunter_nsq.smartos.simulator.pool import Pool
+from chunter_nsq.smartos.simulator.pool import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.vmedit import set_properties
 from chunter_nsq.smartos.simulator.world import World
@@ -72,7 +72,7 @@ def datasets_of(vm: dict[str, Any]) -> list[str]:
 
 
 def _may_destroy(world: World, vm: dict[str, Any], attempt: str) -> None:
-    pool = Pool(world.root)
+    pool = open_pool(world.root)
     held = [one for name in datasets_of(vm) for one in pool.snapshots(name, below=True) if one.holds]
     pool.close()
     if held:
@@ -81,7 +81,7 @@ def _may_destroy(world: World, vm: dict[str, Any], attempt: str) -> None:
 
 def destroy_datasets(world: World, vm: dict[str, Any]) -> None:
     """Everything in the pool that belongs to the VM goes."""
-    pool = Pool(world.root)
+    pool = open_pool(world.root)
     with pool:
         for name in datasets_of(vm):
             for one in pool.datasets(name):

@@ -8,7 +8,7 @@ from chunter_nsq.smartos.simulator import lifecycle
 from chunter_nsq.smartos.simulator.commands.vmadm import USAGE, take_uuid
 from chunter_nsq.smartos.simulator.commands.zfs_change import newer_than, roll_back
 from chunter_nsq.smartos.simulator.machine import Machines
-from chunter_nsq.smartos.simulator.pool import SNAPSHOT_BYTES, Pool
+from chunter_nsq.smartos.simulator.pool import SNAPSHOT_BYTES, open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.vmedit import set_properties
 from chunter_nsq.smartos.simulator.world import World
@@ -43,7 +43,7 @@ def _create(process: Process, _pace: Pace, words: list[str]) -> int:
     if not NAME.fullmatch(short):
         raise Refused("Invalid snapshot name")
     with world.config_lock(vm["uuid"]):
-        pool = Pool(world.root)
+        pool = open_pool(world.root)
         with pool:
             name = vm.get("zfs_filesystem")
             if name is None:
@@ -61,7 +61,7 @@ def _create(process: Process, _pace: Pace, words: list[str]) -> int:
 def _delete(process: Process, _pace: Pace, words: list[str]) -> int:
     world, vm, short = _target(process, "delete-snapshot", words, "VM {uuid} not found")
     with world.config_lock(vm["uuid"]):
-        pool = Pool(world.root)
+        pool = open_pool(world.root)
         with pool:
             name = vm.get("zfs_filesystem", "")
             found = [one for one in pool.snapshots(name, below=True) if one.short == f"vmsnap-{short}"]
@@ -88,7 +88,7 @@ def _rollback(process: Process, pace: Pace, words: list[str]) -> int:
         zone = world.zone(name)
         if zone is not None and zone.active is not None:
             lifecycle.halt(world, name, pace, 0.3, 9)
-        pool = Pool(world.root)
+        pool = open_pool(world.root)
         with pool:
             for one in pool.snapshots(vm["zfs_filesystem"], below=True):
                 if one.short == f"vmsnap-{short}":

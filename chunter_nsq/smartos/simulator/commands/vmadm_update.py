@@ -11,7 +11,7 @@ from chunter_nsq.smartos.simulator.files import write_bytes
 from chunter_nsq.smartos.simulator.machine import Machines, config_path
 from chunter_nsq.smartos.simulator.payload.javascript import UNDEFINED, items, text, to_number
 from chunter_nsq.smartos.simulator.payload.prepare import place_disks, place_nics, prepare_update, stored_nic
-from chunter_nsq.smartos.simulator.pool import Pool
+from chunter_nsq.smartos.simulator.pool import Pool, open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.vmedit import document, save
 from chunter_nsq.smartos.simulator.world import World
@@ -109,7 +109,7 @@ def _disks(world: World, root: Element, vm: VM, payload: VM) -> None:
     added, updated = payload.pop("add_disks", ()), payload.pop("update_disks", ())
     removed = [path for _, path in items(payload.pop("remove_disks", None))]
     disks = {disk["path"]: disk for disk in vm.get("disks", ())}
-    pool = Pool(world.root)
+    pool = open_pool(world.root)
     with pool:
         for path in removed:
             zonedoc.drop(root, "device", "match", path)
@@ -180,7 +180,7 @@ def _pool(world: World, vm: VM, payload: VM) -> bool:
             local[prop] = None if gone else str(int(to_number(value)) * GIB) if key == "quota" else str(value)
     if "quota" in local and vm["brand"] == "bhyve":
         local["refquota"] = local["quota"]
-    pool = Pool(world.root)
+    pool = open_pool(world.root)
     changed = bool(local)
     with pool:
         if local:

@@ -119,9 +119,7 @@ def roll_back(pool: Pool, target: Snapshot, newer: list[Snapshot]) -> None:
             raise Refused(f"cannot rollback to '{target.name}': clones of previous snapshots exist")
     for one in newer:
         pool.remove_snapshot(one.dataset, one.short)
-    dataset = pool.dataset(target.dataset)
-    if dataset is not None:
-        pool.set_sizes(target.dataset, target.refer, dataset.own)
+    pool.roll_back(target)
 
 
 def clone(process: Process, words: list[str]) -> int:

@@ -8,7 +8,6 @@ from chunter_nsq.smartos.simulator.commands.zpool_status import report
 from chunter_nsq.smartos.simulator.host import facts
 from chunter_nsq.smartos.simulator.pool import Pool
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.realnames import real_names
 from chunter_nsq.smartos.simulator.values import words
 from chunter_nsq.smartos.simulator.zfsvalues import View, scaled
 
@@ -39,11 +38,6 @@ TITLES = {
 
 def run(process: Process, _pace: Pace) -> int:
     """Do what the arguments say; the exit status."""
-    names = real_names(process.root)
-    if names is not None:
-        from chunter_nsq.smartos.simulator.commands import passthrough  # noqa: PLC0415 - most hosts have no real pool
-
-        return passthrough.zpool(process, names)
     words = list(process.arguments)
     verb = VERBS.get(words[0]) if words else None
     if verb is None:
