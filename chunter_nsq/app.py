@@ -197,6 +197,9 @@ class Agent:
         stack.push_async_callback(self.outbox.close)
         # Tools may run from here on, and none may outlive us.
         stack.push_async_callback(self.runner.close)
+        for orphan in await self.runner.orphans():
+            if orphan.command is None:
+                await self.runner.end_orphan(orphan)
         await self.host.refresh()
         self.dispatcher.called(self.host.alias)
         # The way out is open before anything has something to say.

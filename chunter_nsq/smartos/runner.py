@@ -44,6 +44,7 @@ current_command: ContextVar[str | None] = ContextVar("current_command", default=
 
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/usr/sbin"}
 ORPHAN_POLL_SECONDS = 0.1
+ORPHAN_END_SECONDS = 5.0
 
 
 class Runner:
@@ -170,6 +171,13 @@ class Runner:
         if self._leftovers is None:
             return ()
         return await asyncio.to_thread(self._leftovers.alive, frozenset(self._errands))
+
+    async def end_orphan(self, running: Running) -> None:
+        """Kill the whole group of an orphan that nobody waits for, such as a stream whose reader was killed."""
+        if self._leftovers is not None and self._leftovers.is_alive(running.pid):
+            log.warning("runner.orphan_ended", extra={"pid": running.pid, "argv": list(running.argv)})
+            signal_group(running.pid, signal.SIGKILL)
+            await self.wait_orphan(running, ORPHAN_END_SECONDS)
 
     async def wait_orphan(self, running: Running, timeout_seconds: float) -> bool:
         """Wait for the whole group of an orphan to end; whether it did in time."""

@@ -168,7 +168,8 @@ class Vmadm:
 
     def events(self) -> AbstractAsyncContextManager[Lines]:
         """The stream of events, a JSON document a line; any end of it means: begin anew and look at everything."""
-        return self._runner.lines(events_argv())
+        # noted as changing tools are: a stream that outlives a killed agent is found by the next one, and ended
+        return self._runner.lines(events_argv(), mutates=True)
 
     async def _look(self, argv: tuple[str, ...], attempted: str) -> Completed:
         return check(await self._runner.run(argv, timeout_seconds=self.timeout_seconds), attempted)

@@ -138,6 +138,10 @@ async def test_sigterm_lets_work_end(ears: Ears, new_host: Callable[..., Host]) 
     assert "succeeded" == (await ears.result(waiting))["status"]
 
 
+def _streams_of(host: Host) -> list[int]:
+    return [pid for pid in _tools_of(host) if b"events" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 def _tools_of(host: Host) -> list[int]:
     """The platform tools of a host that run now."""
     found = []
@@ -146,6 +150,21 @@ def _tools_of(host: Host) -> list[int]:
             if entry.name.isdigit() and str(host.platform).encode() in (entry / "cmdline").read_bytes():
                 found.append(int(entry.name))
     return found
+
+
+async def test_a_stream_whose_reader_was_killed_is_ended(new_host: Callable[..., Host]) -> None:
+    """The event stream of a killed agent is ended by the next one; never are there two."""
+    host = await new_host(zones=1).start().ready()
+    while not _streams_of(host):
+        await asyncio.sleep(0.05)
+    (old,) = _streams_of(host)
+    host.kill()
+    await host.start().ready()
+    while _streams_of(host) in ([], [old]):
+        await asyncio.sleep(0.05)
+
+    assert old not in _streams_of(host)
+    assert 1 == len(_streams_of(host))
 
 
 async def test_a_second_agent_on_the_same_tree_is_refused(host: Host) -> None:

@@ -44,7 +44,6 @@ REALISTIC: dict[str, float] = {
     "smf boot": 12.0,
     "smf start": 1.5,
     "smf stop": 0.8,
-    "svcadm settle": 1.5,
     "kstat": 0.15,
     "nictagadm": 0.1,
     "sysinfo": 0.02,
