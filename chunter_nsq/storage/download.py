@@ -136,7 +136,7 @@ class Download:
             faults.append(f"{self._mark.raw_bytes} bytes instead of {wanted.raw_size}")
         if whole and wanted.raw_sha256 and wanted.raw_sha256 != self._raw.hexdigest():
             faults.append(f"SHA-256 of the stream {self._raw.hexdigest()} instead of {wanted.raw_sha256}")
-        if whole and wanted.sha1 and wanted.sha1.lower() != unpacking.sha1:
+        if whole and wanted.sha1 and unpacking.sha1 and wanted.sha1.lower() != unpacking.sha1:
             faults.append(f"SHA-1 {unpacking.sha1} instead of {wanted.sha1}")
         if faults:
             raise ChecksumMismatch(f"{key} is not what was stored: {', '.join(faults)}", {"key": key, "faults": faults})

@@ -2,8 +2,8 @@
 
 Version 1 is JSON: version, vm, host, snapshot and parent (name and GUID of each dataset's snapshot), files (key,
 dataset, size, raw_size, raw_sha256, sha1, sha256, codec, segments, parts), send_flags, config, created, finished,
-agent_version, and sha256: the hash of the document itself without that member, canonical (keys sorted, no spaces, UTF-8). Members that
-are not known here are left alone, so that later versions can add some.
+agent_version, and sha256: the hash of the document itself without that member, canonical (keys sorted, no spaces,
+UTF-8). Members that are not known here are left alone, so that later versions can add some.
 """
 
 from __future__ import annotations

@@ -7,13 +7,14 @@ at; size and ETag say whether it is the one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
 from chunter_nsq.errors import AlreadyExists, StorageFailed
 from chunter_nsq.storage.body import Body
-from chunter_nsq.storage.bucket import Bucket
+from chunter_nsq.storage.bucket import Bucket, Head
 from chunter_nsq.storage.faults import StorageMissing, StorageUnavailable, strange
 from chunter_nsq.storage.patience import Patience
 from chunter_nsq.storage.state import Part, Segment
@@ -22,6 +23,7 @@ from chunter_nsq.storage.transfer import Transfer
 
 _SETTLING = Patience(total_seconds=60, first_seconds=0.2, longest_seconds=5)
 _MISMATCHES = 5
+_MULTIPART_ETAG = re.compile(r"[0-9a-f]{32}-[0-9]+")
 
 
 class Multipart:
@@ -101,9 +103,9 @@ class Multipart:
     def landed(self) -> str:
         """The ETag of the object when it is the one that these parts make; else nothing."""
         head = self._transfer.attempt(lambda: self._bucket.head(self.segment.key), f"look at {self.segment.key}")
-        if head is None or not self.segment.parts or head.size != self.segment.size:
-            return ""
-        if self._etags and self._bucket.traits.names_multipart and head.etag != self.segment.multipart_etag():
+        if head is None or not is_made_of(
+            head, self.segment, strict=self._etags and self._bucket.traits.names_multipart
+        ):
             return ""
         return head.etag or "none"
 
@@ -112,6 +114,13 @@ class Multipart:
         if not etag:
             raise strange(f"complete {self.segment.key}", "the store said yes, but has no such object")
         return etag
+
+
+def is_made_of(head: Head, segment: Segment, *, strict: bool) -> bool:
+    """Whether an object is what these parts make; not ``strict``, an ETag of another form says nothing."""
+    if not segment.parts or head.size != segment.size:
+        return False
+    return head.etag == segment.multipart_etag() or not (strict or _MULTIPART_ETAG.fullmatch(head.etag))
 
 
 def discard(
@@ -134,7 +143,6 @@ def _discard_one(bucket: Bucket, segment: Segment, *, spared: bool) -> None:
     if spared or not segment.parts:
         return
     # The store may have completed it without our hearing of that.
-    head = bucket.head(segment.key)
-    same = head is not None and head.size == segment.size
-    if segment.etag or (same and head is not None and head.etag == segment.multipart_etag()):
+    head = None if segment.etag else bucket.head(segment.key)
+    if segment.etag or (head is not None and is_made_of(head, segment, strict=bucket.traits.names_multipart)):
         bucket.delete(segment.key)

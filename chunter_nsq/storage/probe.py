@@ -12,6 +12,7 @@ from chunter_nsq.errors import Fault
 from chunter_nsq.storage.body import Body
 from chunter_nsq.storage.bucket import Bucket
 from chunter_nsq.storage.members import packed
+from chunter_nsq.storage.multipart import is_made_of
 from chunter_nsq.storage.profiles import MIB
 from chunter_nsq.storage.state import Part, Segment
 
@@ -90,7 +91,7 @@ def _head(bucket: Bucket, segment: Segment, *, etags: bool) -> Finding:
         fault = "it is not there although it was completed"
     elif head.size != segment.size:
         fault = f"it has {head.size} bytes instead of {segment.size}: the store keeps more or less than it is given"
-    elif etags and bucket.traits.names_multipart and head.etag != segment.multipart_etag():
+    elif not is_made_of(head, segment, strict=etags and bucket.traits.names_multipart):
         fault = f"its ETag is {head.etag} instead of {segment.multipart_etag()}: s3.profile is wrong"
     return Finding("has it whole", fault)
 

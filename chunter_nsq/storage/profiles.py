@@ -11,9 +11,9 @@ MIB = 2**20
 class Profile:
     """What one make of store takes and promises.
 
-    ``etags`` says that the ETag of a part is its MD5; ``names_multipart`` that the ETag of the whole is the MD5 of
-    those, with a dash and their number; ``lists_uploads`` that unfinished uploads and their parts can be listed;
-    ``signs_payload`` that the bytes themselves must be signed, although their signed MD5 goes along.
+    ``etags``: the ETag of a part is its MD5. ``names_multipart``: the ETag of the whole is always the MD5 of those, with
+    a dash and their number. ``lists_uploads``: unfinished uploads and their parts can be listed. ``signs_payload``: the
+    bytes themselves must be signed, although their signed MD5 goes along.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Profile:
     signs_payload: bool = False
 
 
-GENERIC = Profile("generic", conditional_reads=False)
+GENERIC = Profile("generic", names_multipart=False, conditional_reads=False)
 PROFILES = {
     profile.name: profile
     for profile in (

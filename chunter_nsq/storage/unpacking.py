@@ -57,7 +57,7 @@ class _Held:
 class Unpacking:
     """``blocks`` are for one thread to iterate, which calls ``written`` for each; ``run`` is another's.
 
-    ``size`` and ``sha1`` are of what was read from the store; the SHA-1 only where parts have no hash of their own.
+    ``size`` and ``sha1`` are of what was read from the store.
     """
 
     def __init__(self, transfer: Transfer, lease: Lease, pieces: Sequence[Piece], codec: str | None) -> None:
@@ -69,13 +69,14 @@ class Unpacking:
         self._codec = codec
         self._parts: Conveyor[tuple[memoryview, _Held]] = Conveyor(transfer.stop)
         self._sha1 = hashlib.sha1(usedforsecurity=False)
+        self._vouched = bool(pieces) and all(piece.sha256 for piece in pieces)
         self._room = Budget(WINDOW_BYTES).lease(WINDOW_BYTES, transfer.stop)
         self._window: Lease | None = None
 
     @property
     def sha1(self) -> str:
-        """Hex."""
-        return self._sha1.hexdigest()
+        """Hex; empty when the parts have hashes of their own, which were compared."""
+        return "" if self._vouched else self._sha1.hexdigest()
 
     def run(self, skip_bytes: int, crew: Crew, readers: int) -> None:
         """Read all pieces, but not that many bytes of the first one, and unpack them."""
@@ -149,7 +150,7 @@ class Unpacking:
 
     def _count(self, data: memoryview) -> None:
         self.size += len(data)
-        if not self._pieces[0].sha256:
+        if not self._vouched:
             self._sha1.update(data)
 
     def _take(self, raw_bytes: int) -> None:
