@@ -52,6 +52,8 @@ from chunter_nsq.smartos.zoneadm import Zoneadm
 from chunter_nsq.status.server import listen
 from chunter_nsq.ticker import Listener, Ticker
 from chunter_nsq.tools import Tools
+from publishers.zones import Zones
+from publishers.zoneview import Counts
 
 log = logging.getLogger(__name__)
 
@@ -218,7 +220,7 @@ class Agent:
             await consumer.start()
             stack.push_async_callback(consumer.close)
         if self._listen[1]:
-            server = listen(*self._listen, self.state)
+            server = listen(*self._listen, self.state, self.metrics)
             stack.callback(server.stop)
         if self.dispatcher.authority.keys is None:
             log.warning("agent.unsigned_commands", extra={"remedy": "set command_keys to take signed commands only"})
@@ -274,6 +276,23 @@ class Agent:
         self.dispatcher.reload(authority, _limits(self.config))
         self.ticker.reschedule(self.publishers)
         log.info("config.reloaded")
+
+    def metrics(self) -> bytes:
+        """What /metrics tells."""
+        from chunter_nsq.status import metrics  # noqa: PLC0415 - memory that only those pay who scrape
+
+        return metrics.text(self.state(), self.figures())
+
+    def figures(self) -> dict[str, Any]:
+        """What /metrics tells beyond the state; keys of counters are tuples of label values."""
+        counts = next((one.counts for one in self.publishers if isinstance(one, Zones)), Counts())
+        return {
+            "commands": dict(self.dispatcher.ended),
+            "zone_events": {("stream",): counts.by_any - counts.by_list, ("list",): counts.by_list},
+            "tools": self.runner.durations(),
+            "machines": self.tools.inventory.known(),
+            "memory": self.host.resources,
+        }
 
     def state(self) -> dict[str, Any]:
         """What /api/status tells; ``missing`` says in words what keeps the agent from being ready."""

@@ -24,6 +24,7 @@ import logging
 import random
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from contextvars import ContextVar
@@ -119,6 +120,7 @@ class Dispatcher:
         self.allows = allows
         self.tools: Any = None
         self.listeners: list[Callable[[Event], None]] = []
+        self.ended: Counter[tuple[str, str]] = Counter()
         self._journal = journal
         self._outbox = outbox
         self.addressee = addressee
@@ -295,6 +297,7 @@ class Dispatcher:
 
     async def _finish(self, job: Job, outcome: Outcome, events: tuple[Event, ...] = ()) -> None:
         """Write the end; a full disk may hold it up, but an end it gets."""
+        self.ended[job.command.action.name, outcome.status] += 1
         job.is_settled = True
         if outcome.fault is not None:
             log.info("command.ended", extra={"status": outcome.status, "reason": outcome.fault.message})
@@ -432,6 +435,8 @@ class Dispatcher:
 
     def _rejection(self, refused: Refused) -> Event:
         now = time.time()
+        action = refused.action or ""
+        self.ended[action if action in self.actions else "unknown", "rejected"] += 1
         log.warning("command.rejected", extra={"command_id": refused.id, "reason": refused.fault.message})
         record = Record(
             refused.id, refused.action or "", refused.uuid, refused.reply_to, None,

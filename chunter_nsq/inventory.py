@@ -43,6 +43,10 @@ class Inventory:
                 self._replace(listed)
         return tuple(self._machines.values())
 
+    def known(self) -> tuple[Machine, ...]:
+        """All machines as they were known last; asks nobody."""
+        return tuple(self._machines.values())
+
     def alias(self, uuid: str) -> str:
         """A machine's alias, empty when it has none or is not known."""
         machine = self._machines.get(uuid)

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _JITTER = 0.1
 _BACKOFF_LIMIT_SECONDS = 300.0
 _FOLLOW_AGAIN_SECONDS = 0.2
 _FOLLOW_LIMIT_SECONDS = 30.0
+_OUTSTANDING = 1000
 
 
 @runtime_checkable
@@ -69,6 +71,8 @@ class _Health:
     not_before: float = 0.0
     reason: str = ""
     is_busy: bool = False
+    begun: float = 0.0
+    late_seconds: float = 0.0
 
 
 class Ticker:
@@ -106,7 +110,12 @@ class Ticker:
     def state(self) -> list[dict[str, object]]:
         """How each source does."""
         return [
-            {"name": name, "state": "failing" if health.failures else "ok", "failures": health.failures}
+            {
+                "name": name,
+                "state": "failing" if health.failures else "ok",
+                "failures": health.failures,
+                "late_seconds": round(health.late_seconds, 3),
+            }
             for name, health in self._health.items()
         ]
 
@@ -138,6 +147,10 @@ class Ticker:
         if not self._is_open or health.is_busy or time.monotonic() < health.not_before:
             return
         health.is_busy = True
+        now = time.monotonic()
+        due = max(health.begun + publisher.interval_seconds * (1 + _JITTER / 2), health.not_before)
+        health.late_seconds = max(0.0, now - due) if health.begun else 0.0
+        health.begun = now
         task = asyncio.current_task()
         if task is not None:
             self._busy.add(task)
@@ -162,8 +175,7 @@ class Ticker:
             steady = asyncio.create_task(self._steady(name))
             try:
                 async with aclosing(cast("AsyncGenerator[Batch]", publisher.follow())) as batches:
-                    async for batch in batches:
-                        await self._put(batch)
+                    await self._pass_on(batches)
                 reason: Exception = Fault("the stream ended")
             except Exception as fault:  # noqa: BLE001 - one failing never stops another
                 reason = fault
@@ -175,6 +187,17 @@ class Ticker:
             await self._failed(name, reason, 0)
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter
             pause = min(pause * 2, _FOLLOW_LIMIT_SECONDS)
+
+    async def _pass_on(self, batches: AsyncIterator[Batch]) -> None:
+        """Write a stream's batches in order without waiting for each: a storm shares its commits."""
+        waiting: deque[asyncio.Future[None]] = deque()
+        try:
+            async for batch in batches:
+                waiting.append(asyncio.ensure_future(self._put(batch)))
+                while waiting and (waiting[0].done() or len(waiting) > _OUTSTANDING):
+                    await waiting.popleft()
+        finally:
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _steady(self, name: str) -> None:
         """A stream is well again when it lasts, whether or not it has something to say."""

@@ -17,7 +17,7 @@ from chunter_nsq.zonestate import SPACE
 from publishers.configs import SPACE as CONFIGS
 from publishers.configs import Configs
 from publishers.zoneinfo import BRANDS, ZoneInfo
-from publishers.zoneview import BEGUN, ZoneView
+from publishers.zoneview import BEGUN, Counts, ZoneView
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ class Zones:
         self._info = info
         self._view: ZoneView | None = None
         self._configs: Configs | None = None
+        self.counts = Counts()
         self.is_following = False
 
     @property
@@ -50,7 +51,7 @@ class Zones:
             notes = await self._tools.outbox.recall(SPACE)
             begun = await self._tools.outbox.recall(BEGUN.space)
             if self._view is None:
-                self._view = ZoneView(notes, is_first=not begun)
+                self._view = ZoneView(notes, is_first=not begun, counts=self.counts)
         return self._view
 
     def tell(self, event: Event) -> None:

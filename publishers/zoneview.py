@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from chunter_nsq import zonestate
 from chunter_nsq.messages.events import Event, Note
 
 BEGUN = Note("zones", "begun", "yes")
+
+
+@dataclass(slots=True)
+class Counts:
+    """Zone events found so far, and those of them that no hint had told."""
+
+    by_any: int = 0
+    by_list: int = 0
 
 
 class ZoneView:
@@ -16,14 +25,13 @@ class ZoneView:
     A list that was asked for before a hint came says nothing of that hint's zone: it may be older than the hint.
     """
 
-    def __init__(self, notes: Mapping[str, str], *, is_first: bool) -> None:
+    def __init__(self, notes: Mapping[str, str], *, is_first: bool, counts: Counts | None = None) -> None:
+        self.counts = counts or Counts()
         self._said: dict[str, str] = {}
         self._listed: set[str] = set()
         self._is_first = is_first
         self._hints = 0
         self._hinted: dict[str, int] = {}
-        self.found_by_list = 0
-        self.found = 0
         self._said.update(notes)
         self._listed.update(notes)
 
@@ -59,7 +67,7 @@ class ZoneView:
             self._said.pop(uuid, None)
             events.append(zonestate.deleted_event(uuid))
         self._hinted = {uuid: at for uuid, at in self._hinted.items() if at > hints_before}
-        self.found_by_list += 0 if self._is_first else len(events)
+        self.counts.by_list += 0 if self._is_first else len(events)
         if self._is_first:
             self._is_first = False
             events.append(BEGUN)
@@ -76,5 +84,5 @@ class ZoneView:
             return []
         self._said[uuid] = state
         events.append(zonestate.state_event(uuid, state, previous, raw))
-        self.found += len(events)
+        self.counts.by_any += len(events)
         return events

@@ -46,7 +46,18 @@ class _Status(_Page):
         self.finish(self.state())
 
 
-def listen(address: str, port: int, state: State) -> HTTPServer:
+class _Metrics(RequestHandler):
+    """The figures for Prometheus."""
+
+    def initialize(self, metrics: Callable[[], bytes]) -> None:
+        self.metrics = metrics
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.finish(self.metrics())
+
+
+def listen(address: str, port: int, state: State, metrics: Callable[[], bytes]) -> HTTPServer:
     """Serve the pages until the server is stopped.
 
     Raises:
@@ -54,7 +65,12 @@ def listen(address: str, port: int, state: State) -> HTTPServer:
     """
     given = {"state": state}
     application = Application(
-        [("/healthz", _Alive, given), ("/readyz", _Ready, given), ("/api/status", _Status, given)],
+        [
+            ("/healthz", _Alive, given),
+            ("/readyz", _Ready, given),
+            ("/api/status", _Status, given),
+            ("/metrics", _Metrics, {"metrics": metrics}),
+        ],
         log_function=lambda _: None,
     )
     server = HTTPServer(application)

@@ -93,7 +93,7 @@ def test_found_by_list_counts_what_no_hint_told():
     one.listed([(A, "running")], 0)
     one.hint(A, "installed")
     one.listed([(A, "running")], one.hints)
-    assert 1 == one.found_by_list
+    assert 1 == one.counts.by_list
 
 
 RAW = ["running", "installed", "ready", "shutting_down", "down", "strange", None]
