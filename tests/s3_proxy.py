@@ -66,6 +66,7 @@ class FaultProxy:
         self._upstream = urlsplit(upstream).netloc
         self._harms: list[Harm] = []
         self._lock = threading.Lock()
+        self._ranges: list[tuple[str, str]] = []
         self.requests: list[tuple[str, str]] = []
         self.ended = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -93,10 +94,17 @@ class FaultProxy:
         with self._lock:
             return sum(1 for each, target in self.requests if each == method and within in target)
 
-    def turn(self, method: str, target: str) -> Harm | None:
+    def ranges(self, within: str) -> list[str]:
+        """The ranges that were asked for, in order."""
+        with self._lock:
+            return [asked for asked, target in self._ranges if within in target]
+
+    def turn(self, method: str, target: str, asked: str | None) -> Harm | None:
         """The harm for a request."""
         with self._lock:
             self.requests.append((method, target))
+            if asked:
+                self._ranges.append((asked, target))
             return next((harm for harm in self._harms if harm.matches(method, target)), None)
 
     def forward(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -173,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        harm = self.proxy.turn(self.command, self.path)
+        harm = self.proxy.turn(self.command, self.path, self.headers.get("Range"))
 
         def ask(content: bytes) -> Answer:
             return self.proxy.forward(self.command, self.path, dict(self.headers.items()), content)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any, NamedTuple
 
 from chunter_nsq.storage.account import Account
@@ -121,7 +121,8 @@ class Bucket:
             answer = self._client.get_object(
                 Bucket=self.account.bucket, Key=key, Range=f"bytes={first}-{first + size - 1}", **condition
             )
-            with answer["Body"] as stream:
+            # Its own context manager would hand out what is below it, whose faults nobody translates.
+            with closing(answer["Body"]) as stream:
                 _check_range(answer, first, size, attempted)
                 yield stream
 

@@ -11,9 +11,9 @@ MIB = 2**20
 class Profile:
     """What one make of store takes and promises.
 
-    ``etags``: the ETag of a part is its MD5. ``names_multipart``: the ETag of the whole is always the MD5 of those, with
-    a dash and their number. ``lists_uploads``: unfinished uploads and their parts can be listed. ``signs_payload``: the
-    bytes themselves must be signed, although their signed MD5 goes along.
+    ``etags``: the ETag of a part is its MD5. ``names_multipart``: the ETag of the whole is always the MD5 of those,
+    with a dash and their number. ``lists_uploads``: unfinished uploads and their parts can be listed.
+    ``signs_payload``: the bytes themselves must be signed, although their signed MD5 goes along.
     """
 
     name: str

@@ -76,6 +76,7 @@ class Line:
 def asking(attempted: str) -> Iterator[None]:
     """What goes wrong within becomes a StorageFailed; ``attempted`` completes "cannot ..."."""
     from botocore import exceptions  # noqa: PLC0415 - 30 MB of memory that only transfers pay
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415 - same
 
     try:
         yield
@@ -87,7 +88,7 @@ def asking(attempted: str) -> Iterator[None]:
         raise refused(attempted, status, str(error.get("Code", "")), str(error.get("Message", ""))) from said
     except (exceptions.SSLError, exceptions.NoCredentialsError, exceptions.ParamValidationError, ValueError) as wrong:
         raise StorageFailed(f"cannot {attempted}: {wrong}", {"reason": type(wrong).__name__}) from wrong
-    except (exceptions.BotoCoreError, http.client.HTTPException, OSError) as broken:
+    except (exceptions.BotoCoreError, HTTPError, http.client.HTTPException, OSError) as broken:
         raise unreachable(attempted, str(broken) or type(broken).__name__) from broken
 
 
