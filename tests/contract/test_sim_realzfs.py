@@ -126,6 +126,17 @@ def test_faults_reach_streams(real: Host):
     assert 1000 < len(subprocess.run(argv, capture_output=True, check=True).stdout)
 
 
+def test_renames_are_not_late(real: Host):
+    """A mounted dataset is renamed and destroyed at once, as on the platform, whatever this machine's ZFS needs."""
+    for number in range(3):
+        real.out("zfs", "create", "zones/a")
+        (real.root / "zones/a/file").write_text("data")
+        real.out("zfs", "rename", "zones/a", "zones/b")
+        assert "data" == (real.root / "zones/b/file").read_text()
+        real.out("zfs", "destroy", "zones/b")
+        assert not (real.root / "zones/b").exists(), number
+
+
 def test_volumes(real: Host):
     """A VM with a disk gets a volume, or a file system that stands for one, and vmadm says its size."""
     disk = {"image_uuid": CENTOS, "boot": True, "model": "virtio"}

@@ -8,7 +8,8 @@ import marshal
 from chunter_nsq.smartos.simulator import zonexml
 from chunter_nsq.smartos.simulator.files import read_bytes, stamp, write_bytes
 from chunter_nsq.smartos.simulator.host import facts
-from chunter_nsq.smartos.simulator.pool import Dataset, Pool, Snapshot, open_pool
+from chunter_nsq.smartos.simulator.pool import Dataset, Pool, Snapshot
+from chunter_nsq.smartos.simulator.pools import open_pool
 from chunter_nsq.smartos.simulator.values import iso, whole
 from chunter_nsq.smartos.simulator.xmltree import Malformed
 

@@ -13,7 +13,6 @@ import sqlite3
 import time
 
 from chunter_nsq.smartos.simulator.files import exists
-from chunter_nsq.smartos.simulator.realnames import real_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ class Snapshot:
 class Pool:
     """An open pool; use it as a context manager for one transaction that changes it."""
 
+    real = False
+
     def __init__(self, root: str) -> None:
         path = f"{root}/{PLACE}"
         fresh = not exists(path)
@@ -153,10 +154,6 @@ class Pool:
         if wheres:
             query += " WHERE " + " AND ".join(wheres)
         return [Snapshot(row) for row in self._database.execute(query + " ORDER BY createtxg", values)]
-
-    def children(self, name: str) -> list[Dataset]:
-        """The datasets right below one."""
-        return [one for one in self.datasets(name) if one.name != name and "/" not in one.name[len(name) + 1 :]]
 
     def clones(self, snapshot: str) -> list[str]:
         """The datasets whose origin is this snapshot."""
@@ -268,6 +265,21 @@ class Pool:
                 (name, len(one.name) + 1, one.name),
             )
 
+    def promote(self, name: str) -> None:
+        """A clone gets its origin and the snapshots before it; what it was made of is the clone from now on."""
+        origin = self._database.execute("SELECT origin FROM datasets WHERE name = ?", (name,)).fetchone()[0]
+        parent, _, short = origin.partition("@")
+        last = self.snapshot_of(parent, short)
+        grand = self.dataset(parent)
+        self._database.execute(
+            "UPDATE snapshots SET dataset = ? WHERE dataset = ? AND createtxg <= ?",
+            (name, parent, last.createtxg if last else 0),
+        )
+        pairs = [(grand.origin if grand else "", name), (f"{name}@{short}", parent)]
+        self._database.executemany("UPDATE datasets SET origin = ? WHERE name = ?", pairs)
+        for dataset in (name, parent):
+            self._count_snapshots(dataset)
+
     def _count_snapshots(self, dataset: str) -> None:
         self._database.execute(
             "UPDATE datasets SET usedsnap = (SELECT coalesce(sum(used), 0) FROM snapshots WHERE dataset = ?) "
@@ -279,16 +291,6 @@ class Pool:
         self._database.execute("UPDATE counters SET value = value + 1 WHERE name = 'txg'")
         row = self._database.execute("SELECT value FROM counters WHERE name = 'txg'").fetchone()
         return int(row[0])
-
-
-def open_pool(root: str) -> Pool:
-    """The host's pool, simulated or real."""
-    names = real_names(root)
-    if names is None:
-        return Pool(root)
-    from chunter_nsq.smartos.simulator.realpool import RealPool  # noqa: PLC0415 - most hosts have none
-
-    return RealPool(names)
 
 
 def _guid() -> int:

@@ -32,6 +32,8 @@ UNKNOWN = re.compile(r"(?:invalid property '|cannot set property [^\n]*: ?')([^'
 class RealPool(Pool):
     """A pool of this machine under the simulated host's names."""
 
+    real = True
+
     def __init__(self, names: RealNames) -> None:
         self._names = names
         self._known: tuple[dict[str, Dataset], list[Snapshot]] | None = None

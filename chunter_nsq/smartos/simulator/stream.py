@@ -90,9 +90,11 @@ def pieces(header: Header, facts: dict[str, Any], size_bytes: int) -> Iterator[b
     yield first
     text = json.dumps(facts).encode()
     text = text.ljust(-(-len(text) // 512) * 512)
-    opening = _write_record(1, 0, len(text), header.toguid) + text
-    total = compose(total, fletcher4(opening), len(opening) // 4)
-    yield opening
+    for at in range(0, len(text), BLOCK_BYTES):
+        part = text[at : at + BLOCK_BYTES]
+        opening = _write_record(1, at, len(part), header.toguid) + part
+        total = compose(total, fletcher4(opening), len(opening) // 4)
+        yield opening
     palette = _palette() if size_bytes else []
     for number in range(-(-size_bytes // BLOCK_BYTES)):
         block, known = palette[(header.toguid >> (number % 61)) % len(palette)]
@@ -113,29 +115,37 @@ def read_stream(read: Callable[[int], bytes]) -> tuple[Header, dict[str, Any], i
     Raises:
         Broken: it is none, or not whole.
     """
-    first = _exactly(read, RECORD_BYTES)
+    start = read(1)
+    if not start:
+        raise Broken("nothing to read")
+    first = start + _exactly(read, RECORD_BYTES - 1)
     kind, _ = struct.unpack_from("<II", first)
     magic, _, creation, objset, _, toguid, fromguid = struct.unpack_from("<QQQIIQQ", first, 8)
     if kind != BEGIN or magic != MAGIC:
         raise Broken("bad magic number")
     header = Header(first[56:].partition(b"\0")[0].decode("utf-8", "replace"), toguid, fromguid, objset, creation)
-    facts: dict[str, Any] = {}
+    told = b""
     length = RECORD_BYTES
+    total, known = fletcher4(first), dict(_palette())
     while True:
         record = _exactly(read, RECORD_BYTES)
         length += RECORD_BYTES
         kind = struct.unpack_from("<I", record)[0]
         if kind == END:
-            return header, facts, length
+            if struct.unpack_from("<QQQQQ", record, 8) != (*total, toguid):
+                raise Broken("checksum mismatch")
+            return header, json.loads(told or b"{}"), length
+        total = compose(total, fletcher4(record), RECORD_BYTES // 4)
         if kind != WRITE:
             raise Broken("unknown record")
         number, _, _, _, size, guid = struct.unpack_from("<QIIQQQ", record, 8)
-        if guid != toguid or size > BLOCK_BYTES:
+        if guid != toguid or size > BLOCK_BYTES or size % 4:
             raise Broken("record of another stream")
         content = _exactly(read, size)
         length += size
+        total = compose(total, known.get(content) or fletcher4(content), size // 4)
         if number == 1:
-            facts = json.loads(content)
+            told += content
 
 
 def _exactly(read: Callable[[int], bytes], size: int) -> bytes:

@@ -156,7 +156,7 @@ class View:
             return str(self.available(item))
         if name == "mounted":
             mountpoint = self._mountpoint(item)[0]
-            no = mountpoint in ("none", "legacy") or item.local.get("zoned") == "on"
+            no = mountpoint in ("none", "legacy") or item.local.get("zoned") == "on" or "unmounted" in item.local
             return "-" if item.type == "volume" else "no" if no else "yes"
         values = {
             "used": self.used[item.name], "usedbysnapshots": item.usedsnap, "usedbydataset": item.own,

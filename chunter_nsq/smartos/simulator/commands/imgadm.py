@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from chunter_nsq.smartos.simulator.files import names, read_bytes, remove
-from chunter_nsq.smartos.simulator.pool import open_pool
+from chunter_nsq.smartos.simulator.pools import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 
 TYPE_CHECKING = False

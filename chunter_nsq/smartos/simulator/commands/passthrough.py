@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from chunter_nsq.smartos.simulator import realzfs
 from chunter_nsq.smartos.simulator.commands.zfs_change import tell
 from chunter_nsq.smartos.simulator.process import Refused
@@ -32,7 +34,7 @@ def _zfs(process: Process, names: RealNames) -> int:
     if verb in STREAMS and not _only_looks(verb, words):
         status = realzfs.stream(process, names, words)
     else:
-        said = realzfs.run("zfs", [names.real(word) for word in _below(words)])
+        said = _said(verb, [names.real(word) for word in _below(words)])
         process.out(names.simulated(said.out))
         if said.err:
             process.err(names.simulated(said.err).rstrip("\n"))
@@ -40,6 +42,26 @@ def _zfs(process: Process, names: RealNames) -> int:
     if status == 0 and verb in CHANGES:
         tell(process, {word.partition("@")[0] for word in words[1:] if word.startswith("zones/")})
     return status
+
+
+def _said(verb: str, words: list[str]) -> realzfs.Said:
+    """What it says; a dataset that a ZFS in user space lets go of too late is not busy on the platform."""
+    said = realzfs.run("zfs", words)
+    give_up_at = time.monotonic() + realzfs.BUSY_SECONDS
+    datasets = [word for word in words[1:] if not word.startswith("-")]
+    late = verb in ("destroy", "rename") and not any("@" in word for word in datasets)
+    was_mounted = late and verb == "rename" and realzfs.BUSY in said.err and _unmount(datasets[0])
+    while late and said.status != 0 and realzfs.BUSY in said.err and time.monotonic() < give_up_at:
+        time.sleep(realzfs.PAUSE_SECONDS)
+        said = realzfs.run("zfs", words)
+    if was_mounted:
+        realzfs.run("zfs", ["mount", datasets[-1] if said.status == 0 else datasets[0]])
+    return said
+
+
+def _unmount(dataset: str) -> bool:
+    """Whether it was mounted, and is no longer."""
+    return realzfs.run("zfs", ["unmount", dataset]).status == 0
 
 
 def _only_looks(verb: str, words: list[str]) -> bool:

@@ -11,7 +11,8 @@ from chunter_nsq.smartos.simulator.commands.vmadm import USAGE
 from chunter_nsq.smartos.simulator.files import exists, make_folder, write_bytes
 from chunter_nsq.smartos.simulator.machine import config_path
 from chunter_nsq.smartos.simulator.payload.prepare import prepare_create
-from chunter_nsq.smartos.simulator.pool import Pool, open_pool
+from chunter_nsq.smartos.simulator.pool import Pool
+from chunter_nsq.smartos.simulator.pools import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.values import iso
 from chunter_nsq.smartos.simulator.vmedit import set_properties, transition

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 
-from chunter_nsq.smartos.simulator import lifecycle
+from chunter_nsq.smartos.simulator import contents, lifecycle
 from chunter_nsq.smartos.simulator.commands.vmadm import take_uuid
 from chunter_nsq.smartos.simulator.files import remove
 from chunter_nsq.smartos.simulator.machine import Machines
-from chunter_nsq.smartos.simulator.pool import open_pool
+from chunter_nsq.smartos.simulator.pools import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.vmedit import set_properties
 from chunter_nsq.smartos.simulator.world import World
@@ -85,6 +85,7 @@ def destroy_datasets(world: World, vm: dict[str, Any]) -> None:
     with pool:
         for name in datasets_of(vm):
             for one in pool.datasets(name):
+                contents.forget(world.root, pool, one.name)
                 pool.remove(one.name)
     pool.close()
 

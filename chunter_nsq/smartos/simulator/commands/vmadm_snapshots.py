@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from chunter_nsq.smartos.simulator import lifecycle
+from chunter_nsq.smartos.simulator import contents, lifecycle
 from chunter_nsq.smartos.simulator.commands.vmadm import USAGE, take_uuid
 from chunter_nsq.smartos.simulator.commands.zfs_change import newer_than, roll_back
 from chunter_nsq.smartos.simulator.machine import Machines
-from chunter_nsq.smartos.simulator.pool import SNAPSHOT_BYTES, open_pool
+from chunter_nsq.smartos.simulator.pool import SNAPSHOT_BYTES
+from chunter_nsq.smartos.simulator.pools import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.vmedit import set_properties
 from chunter_nsq.smartos.simulator.world import World
@@ -51,7 +52,9 @@ def _create(process: Process, _pace: Pace, words: list[str]) -> int:
             if pool.snapshot_of(name, f"vmsnap-{short}") is not None:
                 raise Refused(f'snapshot with name "{short}" already exists.')
             inside = pool.datasets(name) if vm["brand"] == "bhyve" else [pool.dataset(name)]
-            pool.add_snapshots([(one.name, f"vmsnap-{short}") for one in inside if one], used=SNAPSHOT_BYTES)
+            wanted = [(one.name, f"vmsnap-{short}") for one in inside if one]
+            pool.add_snapshots(wanted, used=SNAPSHOT_BYTES)
+            contents.freeze(world.root, pool, wanted)
         pool.close()
         world.touched(vm["zonename"])
     process.err(f"Created snapshot {short} for VM {vm['uuid']}")
@@ -93,6 +96,7 @@ def _rollback(process: Process, pace: Pace, words: list[str]) -> int:
             for one in pool.snapshots(vm["zfs_filesystem"], below=True):
                 if one.short == f"vmsnap-{short}":
                     roll_back(pool, one, newer_than(pool, one))
+                    contents.thaw(world.root, pool, one.dataset, contents.kept(world.root, one))
         pool.close()
         world.touched(name)
         pace.step("rollback", 0.3)

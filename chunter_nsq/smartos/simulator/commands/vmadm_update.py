@@ -11,7 +11,8 @@ from chunter_nsq.smartos.simulator.files import write_bytes
 from chunter_nsq.smartos.simulator.machine import Machines, config_path
 from chunter_nsq.smartos.simulator.payload.javascript import UNDEFINED, items, text, to_number
 from chunter_nsq.smartos.simulator.payload.prepare import place_disks, place_nics, prepare_update, stored_nic
-from chunter_nsq.smartos.simulator.pool import Pool, open_pool
+from chunter_nsq.smartos.simulator.pool import Pool
+from chunter_nsq.smartos.simulator.pools import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.vmedit import document, save
 from chunter_nsq.smartos.simulator.world import World

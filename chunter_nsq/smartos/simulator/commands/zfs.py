@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from chunter_nsq.smartos.simulator.commands import zfs_change, zfs_destroy, zfs_holds, zfs_list, zfs_stream
+from chunter_nsq.smartos.simulator.commands import (
+    zfs_bookmark,
+    zfs_change,
+    zfs_destroy,
+    zfs_holds,
+    zfs_list,
+    zfs_mount,
+    zfs_stream,
+)
 from chunter_nsq.smartos.simulator.process import Refused
 
 TYPE_CHECKING = False
@@ -18,8 +26,40 @@ USAGE = """\
 usage: zfs command args ...
 where 'command' is one of the following:
 
-\tcreate, destroy, snapshot, rollback, clone, promote, rename, list, set, get, inherit,
-\tmount, unmount, send, receive, hold, holds, release
+\tcreate [-p] [-o property=value] ... <filesystem>
+\tcreate [-ps] [-b blocksize] [-o property=value] ... -V <size> <volume>
+\tdestroy [-fnpRrv] <filesystem|volume>
+\tdestroy [-dnpRrv] <filesystem|volume>@<snap>[%<snap>][,...]
+\tdestroy <filesystem|volume>#<bookmark>
+
+\tsnapshot|snap [-r] [-o property=value] ... <filesystem|volume>@<snap> ...
+\trollback [-rRf] <snapshot>
+\tclone [-p] [-o property=value] ... <snapshot> <filesystem|volume>
+\tpromote <clone-filesystem>
+\trename [-f] <filesystem|volume|snapshot> <filesystem|volume|snapshot>
+\trename [-f] -p <filesystem|volume> <filesystem|volume>
+\tbookmark <snapshot> <bookmark>
+
+\tlist [-Hp] [-r|-d max] [-o property[,...]] [-s property]...
+\t    [-S property]... [-t type[,...]] [filesystem|volume|snapshot] ...
+\tset <property=value> ... <filesystem|volume|snapshot> ...
+\tget [-rHp] [-d max] [-o "all" | field[,...]]
+\t    [-t type[,...]] [-s source[,...]]
+\t    <"all" | property[,...]> [filesystem|volume|snapshot|bookmark] ...
+\tinherit [-rS] <property> <filesystem|volume|snapshot> ...
+
+\tmount [-vO] [-o opts] <-a | filesystem>
+\tunmount|umount [-f] <-a | filesystem|mountpoint>
+
+\tsend [-DnPpRvLec] [-[iI] snapshot] <snapshot>
+\tsend [-LPcenv] [-i snapshot|bookmark] <filesystem|volume|snapshot>
+\treceive|recv [-vnFu] <filesystem|volume|snapshot>
+
+\thold [-r] <tag> <snapshot> ...
+\tholds [-r] <snapshot> ...
+\trelease [-r] <tag> <snapshot> ...
+
+Each dataset is of the form: pool/[dataset/]*dataset[@name]
 
 For the property list, run: zfs set|get"""
 VERBS: dict[str, Verb] = {
@@ -27,8 +67,9 @@ VERBS: dict[str, Verb] = {
     "create": zfs_change.create, "destroy": zfs_destroy.destroy, "snapshot": zfs_change.snapshot,
     "snap": zfs_change.snapshot, "rollback": zfs_change.rollback, "clone": zfs_change.clone,
     "rename": zfs_change.rename, "set": zfs_change.set_values, "inherit": zfs_change.inherit,
-    "hold": zfs_holds.hold, "release": zfs_holds.release, "mount": zfs_change.mount, "unmount": zfs_change.mount,
-    "umount": zfs_change.mount, "send": zfs_stream.send, "receive": zfs_stream.receive, "recv": zfs_stream.receive,
+    "hold": zfs_holds.hold, "release": zfs_holds.release, "mount": zfs_mount.mount, "unmount": zfs_mount.unmount,
+    "umount": zfs_mount.unmount, "bookmark": zfs_bookmark.bookmark, "promote": zfs_bookmark.promote,
+    "send": zfs_stream.send, "receive": zfs_stream.receive, "recv": zfs_stream.receive,
 }  # fmt: skip
 
 

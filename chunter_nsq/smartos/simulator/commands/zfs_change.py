@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from chunter_nsq.smartos.simulator import contents
 from chunter_nsq.smartos.simulator.commands.zfs_list import Options
 from chunter_nsq.smartos.simulator.files import exists
 from chunter_nsq.smartos.simulator.pool import SNAPSHOT_BYTES, Pool, Snapshot
@@ -76,6 +77,7 @@ def snapshot(process: Process, words: list[str]) -> int:
             if pool.snapshot_of(dataset, short) is not None:
                 raise Refused(f"cannot create snapshot '{dataset}@{short}': dataset already exists")
         pool.add_snapshots(wanted, used=SNAPSHOT_BYTES)
+        contents.freeze(process.root, pool, wanted)
     pool.close()
     tell(process, {dataset for dataset, _ in wanted})
     return 0
@@ -96,6 +98,7 @@ def rollback(process: Process, words: list[str]) -> int:
                 f"use '-r' to force deletion of the following snapshots and bookmarks:\n{listing}"
             )
         roll_back(pool, target, newer)
+        contents.thaw(process.root, pool, target.dataset, contents.kept(process.root, target))
     pool.close()
     tell(process, {target.dataset})
     return 0
@@ -137,6 +140,7 @@ def clone(process: Process, words: list[str]) -> int:
         if parent is not None and parent.type == "volume":
             local = {key: parent.local[key] for key in ("volsize", "volblocksize") if key in parent.local} | local
         pool.add(name, parent.type if parent else "filesystem", local, origin=source, refer=origin.refer, own=8192)
+        contents.thaw(process.root, pool, name, contents.kept(process.root, origin))
     pool.close()
     return 0
 
@@ -157,7 +161,9 @@ def rename(process: Process, words: list[str]) -> int:
         target, _, target_short = new.partition("@")
         if (pool.snapshot_of(target, target_short) if target_short else pool.dataset(new)) is not None:
             raise Refused(f"cannot rename '{old}': dataset already exists")
+        folder = contents.folder_of(process.root, pool, old)
         pool.rename(old, new)
+        contents.follow(folder, contents.folder_of(process.root, pool, new))
     pool.close()
     return 0
 
@@ -199,17 +205,6 @@ def inherit(process: Process, words: list[str]) -> int:
             for one in pool.datasets(name) if "r" in options.flags else [pool.dataset(name)]:
                 if one is not None:
                     pool.set_local(one.name, {SHORT.get(prop, prop): None})
-    pool.close()
-    return 0
-
-
-def mount(process: Process, words: list[str]) -> int:
-    """``zfs mount`` and ``unmount``: nothing is mounted here, only names are checked."""
-    options = Options(words, "o")
-    pool = Pool(process.root)
-    for name in options.names:
-        if not name.startswith("/") and pool.dataset(name) is None:
-            raise Refused(f"cannot open '{name}': dataset does not exist")
     pool.close()
     return 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chunter_nsq.smartos.simulator import contents
+from chunter_nsq.smartos.simulator.bookmarks import SIGN, bookmark_named, unmark
 from chunter_nsq.smartos.simulator.commands.zfs_change import only_name, tell
 from chunter_nsq.smartos.simulator.commands.zfs_list import Options
 from chunter_nsq.smartos.simulator.pool import Pool
@@ -19,17 +21,27 @@ def destroy(process: Process, words: list[str]) -> int:
     pool = Pool(process.root)
     with pool:
         dataset, at, shorts = name.partition("@")
-        if at:
+        if SIGN in name:
+            touched = _destroy_bookmark(pool, name)
+        elif at:
             touched = _destroy_snapshots(pool, dataset, shorts, options)
         else:
-            _destroy_dataset(pool, name, options)
+            _destroy_dataset(process.root, pool, name, options)
             touched = {name}
     pool.close()
     tell(process, touched)
     return 0
 
 
-def _destroy_dataset(pool: Pool, name: str, options: Options) -> None:
+def _destroy_bookmark(pool: Pool, name: str) -> set[str]:
+    one = bookmark_named(pool, name)
+    if one is None:
+        raise Refused(f"bookmark '{name}' does not exist.")
+    unmark(pool, one)
+    return {one.dataset}
+
+
+def _destroy_dataset(root: str, pool: Pool, name: str, options: Options) -> None:
     if pool.dataset(name) is None:
         raise Refused(f"cannot open '{name}': dataset does not exist")
     inside = pool.datasets(name)
@@ -52,10 +64,9 @@ def _destroy_dataset(pool: Pool, name: str, options: Options) -> None:
     held = [one for one in snapshots if one.holds]
     if held:
         raise Refused(f"cannot destroy '{held[0].name}': dataset is busy")
-    for clone in clones:
-        pool.remove(clone)
-    for one in inside:
-        pool.remove(one.name)
+    for going in [*clones, *(one.name for one in reversed(inside))]:
+        contents.forget(root, pool, going)
+        pool.remove(going)
 
 
 def _within(name: str, root: str) -> bool:

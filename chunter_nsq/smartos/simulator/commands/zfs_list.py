@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from chunter_nsq.smartos.simulator.bookmarks import SIGN, bookmark_named, bookmarks
 from chunter_nsq.smartos.simulator.host import facts
 from chunter_nsq.smartos.simulator.pool import Dataset, Pool, Snapshot
 from chunter_nsq.smartos.simulator.process import Refused
@@ -57,7 +58,7 @@ class Options:
         words = {word for value in self.values["t"] for word in value.split(",")}
         words = {{"snap": "snapshot", "fs": "filesystem", "vol": "volume"}.get(word, word) for word in words}
         if "all" in words:
-            return set(TYPES)
+            return TYPES | {"bookmark"}
         bad = words - TYPES - {"bookmark"}
         if bad:
             raise Refused(f"invalid type '{min(bad)}'", 2)
@@ -79,8 +80,8 @@ class Listing:
             found = self._below(sorted({name.split("/")[0] for name in self.view.datasets}), None, types)
         for name in names:
             dataset, _, short = name.partition("@")
-            if short:
-                snapshot = self.pool.snapshot_of(dataset, short)
+            if short or SIGN in name:
+                snapshot = bookmark_named(self.pool, name) if SIGN in name else self.pool.snapshot_of(dataset, short)
                 if snapshot is None:
                     complaints.append(f"cannot open '{name}': dataset does not exist")
                 else:
@@ -104,6 +105,8 @@ class Listing:
             found += [one for one in inside if one.type in kinds]
             if "snapshot" in kinds:
                 found += self._snapshots(root, level, depth, types)
+            if "bookmark" in kinds:
+                found += [mark for one in inside for mark in bookmarks(one) if depth != 0 or types == {"bookmark"}]
         return found
 
     def _snapshots(self, root: str, level: int, depth: int | None, types: set[str] | None) -> list[Item]:

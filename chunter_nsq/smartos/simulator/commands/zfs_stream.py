@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from chunter_nsq.smartos.simulator import contents
+from chunter_nsq.smartos.simulator.bookmarks import SIGN, bookmark_named
 from chunter_nsq.smartos.simulator.commands.zfs_change import newer_than, tell
 from chunter_nsq.smartos.simulator.commands.zfs_list import Options
 from chunter_nsq.smartos.simulator.host import facts
@@ -44,6 +46,7 @@ def send(process: Process, words: list[str]) -> int:
         raise Refused(f"cannot open '{name}': dataset does not exist")
     base = _base(pool, options, snapshot)
     pool.close()
+    files = contents.kept(process.root, snapshot)
     known = facts(process.root)
     size = known.get("stream_bytes", FULL_BYTES) if base is None else known.get("increment_bytes", INCREMENT_BYTES)
     if options.flags & {"n", "v", "P"}:
@@ -57,7 +60,7 @@ def send(process: Process, words: list[str]) -> int:
     told = {
         "refer": snapshot.refer,
         "local": {key: one.local[key] for key in ("volsize", "volblocksize") if key in one.local},
-    }
+    } | ({"files": files} if files is not None else {})
     for piece in pieces(header, told, size):
         process.emit(piece)
     return 0
@@ -68,6 +71,11 @@ def _base(pool: Pool, options: Options, snapshot: Snapshot) -> Snapshot | None:
     if not bases:
         return None
     given = bases[-1]
+    if SIGN in given:
+        mark = bookmark_named(pool, given if not given.startswith(SIGN) else snapshot.dataset + given)
+        if mark is None:
+            raise Refused(f"warning: cannot send '{snapshot.name}': incremental source ({given}) does not exist")
+        return _older(mark, snapshot)
     dataset, at, short = given.rpartition("@")
     base = pool.snapshot_of(dataset or snapshot.dataset, short)
     whole = f"{dataset or snapshot.dataset}@{short}"
@@ -75,7 +83,11 @@ def _base(pool: Pool, options: Options, snapshot: Snapshot) -> Snapshot | None:
         raise Refused(f"cannot open '{whole}': dataset does not exist")
     if base is None:
         raise Refused(f"warning: cannot send '{snapshot.name}': incremental source ({whole}) does not exist")
-    if base.createtxg >= snapshot.createtxg:
+    return _older(base, snapshot)
+
+
+def _older(base: Snapshot, snapshot: Snapshot) -> Snapshot:
+    if base.dataset != snapshot.dataset or base.createtxg >= snapshot.createtxg:
         raise Refused(f"warning: cannot send '{snapshot.name}': not an earlier snapshot from the same fs")
     return base
 
@@ -106,6 +118,8 @@ def receive(process: Process, words: list[str]) -> int:
     try:
         header, told, length = read_stream(sys.stdin.buffer.read)
     except (Broken, ValueError) as fault:
+        if "nothing" in str(fault):
+            raise Refused("cannot receive: failed to read from stream") from fault
         if "magic" in str(fault):
             raise Refused("cannot receive: invalid stream (bad magic number)") from fault
         raise Refused("cannot receive new filesystem stream: invalid backup stream") from fault
@@ -113,14 +127,27 @@ def receive(process: Process, words: list[str]) -> int:
     pool = Pool(process.root)
     with pool:
         take = _take_increment if header.fromguid else _take_full
-        take(pool, target, header, told, force="F" in options.flags)
+        mounts = header.kind != VOLUME and "u" not in options.flags
+        take(process.root, pool, target, header, told, force="F" in options.flags)
         pool.add_received(target, short, guid=header.toguid, refer=int(told.get("refer", length)))
+        _place(process.root, pool, f"{target}@{short}", told.get("files"), mounts=mounts and not header.fromguid)
     pool.close()
     tell(process, {target})
     return 0
 
 
-def _take_full(pool: Pool, target: str, header: Header, told: dict[str, Any], *, force: bool) -> None:
+def _place(root: str, pool: Pool, name: str, files: contents.Files | None, *, mounts: bool) -> None:
+    """The files that a stream brought lie where its dataset is mounted, or wait until it is."""
+    target, _, short = name.partition("@")
+    snapshot = pool.snapshot_of(target, short)
+    if mounts:
+        pool.set_local(target, {contents.UNMOUNTED: None})
+    if snapshot is not None and files is not None:
+        contents.keep(root, snapshot, files)
+    contents.thaw(root, pool, target, files)
+
+
+def _take_full(root: str, pool: Pool, target: str, header: Header, told: dict[str, Any], *, force: bool) -> None:
     attempt = "cannot receive new filesystem stream"
     old = pool.dataset(target)
     if old is not None:
@@ -130,6 +157,7 @@ def _take_full(pool: Pool, target: str, header: Header, told: dict[str, Any], *,
         if snapshots:
             example = snapshots[0].name
             raise Refused(f"{attempt}: destination has snapshots (eg. {example})\nmust destroy them to overwrite it")
+        contents.forget(root, pool, target)
         pool.set_sizes(target, int(told.get("refer", 0)), int(told.get("refer", 0)))
         return
     parent = target.rpartition("/")[0]
@@ -139,10 +167,12 @@ def _take_full(pool: Pool, target: str, header: Header, told: dict[str, Any], *,
     local = dict(told.get("local", {}))
     if kind == "volume":
         local["refreservation"] = str(int(local.get("volsize", 0)) * 33 // 32)
+    else:
+        local[contents.UNMOUNTED] = "yes"
     pool.add(target, kind, local, refer=int(told.get("refer", 0)))
 
 
-def _take_increment(pool: Pool, target: str, header: Header, _told: dict[str, Any], *, force: bool) -> None:
+def _take_increment(root: str, pool: Pool, target: str, header: Header, _told: dict[str, Any], *, force: bool) -> None:
     attempt = "cannot receive incremental stream"
     if pool.dataset(target) is None:
         raise Refused(f"{attempt}: destination '{target}' does not exist")
@@ -150,7 +180,14 @@ def _take_increment(pool: Pool, target: str, header: Header, _told: dict[str, An
     base = next((one for one in snapshots if one.guid == header.fromguid), None)
     if base is None or (base is not snapshots[-1] and not force):
         raise Refused(f"{attempt}: most recent snapshot of {target} does not\nmatch incremental source")
+    if not force and _is_modified(root, pool, base):
+        raise Refused(f"{attempt}: destination {target} has been modified\nsince most recent snapshot")
     for one in newer_than(pool, base):
         if one.holds:
             raise Refused(f"{attempt}: destination {target} has been modified\nsince most recent snapshot")
         pool.remove_snapshot(one.dataset, one.short)
+
+
+def _is_modified(root: str, pool: Pool, base: Snapshot) -> bool:
+    frozen = contents.kept(root, base)
+    return frozen is not None and contents.live(root, pool, base.dataset) != frozen
