@@ -66,7 +66,7 @@ class Zones:
         zones = await self._tools.zoneadm.list()
         if view is self._view:  # else it was forgotten meanwhile, and the next tick has a fresh one
             try:
-                yield view.listed([(_name(zone), zone.state) for zone in zones], before)
+                yield view.listed([(_name(zone), zone.state) for zone in zones], before, is_followed=self.is_following)
             except GeneratorExit:
                 self._forget()
                 raise
@@ -121,7 +121,7 @@ class Zones:
         vm, subject = event.get("vm"), _subject(event)
         if event["type"] == "delete":
             self._tools.inventory.drop(subject)
-            return configs.gone(subject)
+            return [*view.hint_gone(subject), *configs.gone(subject)]
         if not isinstance(vm, dict):
             return ()
         self._tools.inventory.put(vm)

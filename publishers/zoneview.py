@@ -9,6 +9,7 @@ from chunter_nsq import zonestate
 from chunter_nsq.messages.events import Event, Note
 
 BEGUN = Note("zones", "begun", "yes")
+_GONE = ""
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class ZoneView:
         self._is_first = is_first
         self._hints = 0
         self._hinted: dict[str, int] = {}
+        self._doubts: dict[str, str] = {}
         self._said.update(notes)
         self._listed.update(notes)
 
@@ -46,32 +48,59 @@ class ZoneView:
         return self._hints
 
     def hint(self, uuid: str, raw: str) -> list[Event]:
-        """The stream says that a zone is in a state; only of zones that are installed or more."""
-        self._hints += 1
-        self._hinted[uuid] = self._hints
+        """The stream says that a zone is in a state."""
+        self._hint(uuid)
         if raw not in zonestate.PUBLIC:
             return []  # configured, incomplete: not a zone yet or no more; the list says which
         return self._seen(uuid, raw)
 
-    def listed(self, zones: Iterable[tuple[str, str]], hints_before: int) -> list[Event | Note]:
-        """All zones with their raw states, asked for when there had been ``hints_before`` hints."""
+    def hint_gone(self, uuid: str) -> list[Event]:
+        """The stream says that a zone is deleted."""
+        self._hint(uuid)
+        return self._gone(uuid) if uuid in self._listed else []
+
+    def listed(
+        self, zones: Iterable[tuple[str, str]], hints_before: int, *, is_followed: bool = False
+    ) -> list[Event | Note]:
+        """All zones with their raw states, asked for when there had been ``hints_before`` hints.
+
+        While the stream ``is_followed``, the list may be ahead of it: what only the list shows is told when the next
+        list shows the same and no hint came for that zone, so that the stream's order is not overtaken.
+        """
         events: list[Event | Note] = []
-        present = set()
-        for uuid, raw in zones:
-            present.add(uuid)
-            if self._hinted.get(uuid, 0) <= hints_before:
-                events.extend(self._seen(uuid, raw))
-        gone = [uuid for uuid in self._listed - present if self._hinted.get(uuid, 0) <= hints_before]
-        for uuid in sorted(gone):
-            self._listed.discard(uuid)
-            self._said.pop(uuid, None)
-            events.append(zonestate.deleted_event(uuid))
+        doubts: dict[str, str] = {}
+        present = dict(zones)
+        for uuid in (*present, *sorted(self._listed - present.keys())):
+            raw = present.get(uuid, _GONE)
+            if self._hinted.get(uuid, 0) > hints_before or not self._is_news(uuid, raw):
+                continue
+            if is_followed and self._doubts.get(uuid) != raw:
+                doubts[uuid] = raw
+            else:
+                events.extend(self._gone(uuid) if raw == _GONE else self._seen(uuid, raw))
+        self._doubts = doubts
         self._hinted = {uuid: at for uuid, at in self._hinted.items() if at > hints_before}
         self.counts.by_list += 0 if self._is_first else len(events)
         if self._is_first:
             self._is_first = False
             events.append(BEGUN)
         return events
+
+    def _hint(self, uuid: str) -> None:
+        self._hints += 1
+        self._hinted[uuid] = self._hints
+        self._doubts.pop(uuid, None)
+
+    def _is_news(self, uuid: str, raw: str) -> bool:
+        if raw == _GONE or uuid not in self._listed:
+            return True
+        return self._said.get(uuid) != zonestate.public(raw)
+
+    def _gone(self, uuid: str) -> list[Event]:
+        self._listed.discard(uuid)
+        self._said.pop(uuid, None)
+        self.counts.by_any += 1
+        return [zonestate.deleted_event(uuid)]
 
     def _seen(self, uuid: str, raw: str) -> list[Event]:
         state, previous = zonestate.public(raw), self._said.get(uuid)
