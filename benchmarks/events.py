@@ -1,11 +1,13 @@
 """Zone state changes per second, from the platform's event source to nsqd, and how late each arrives.
 
-The simulated host changes the states of its zones at a given rate, without any command. Every change stands in the
-host's own journal with its moment; every event at nsqd has the moment at which nsqd took it. What should have been
-told is worked out from the journal and compared, zone by zone, with what was: nothing lost, nothing twice, order kept.
+Every change stands in a journal with its moment; every event at nsqd has the moment at which nsqd took it. What should
+have been told is worked out from the journal and compared, zone by zone, with what was: nothing lost, nothing told that
+was not so, order kept.
 
-Two loads: as fast as it goes (all changes offered within a second), and a steady rate for the latency. Beside each,
-without an agent, a bare program that only reads the lines of the same event source: what the source itself can do.
+Two sources. `recorded` writes prepared lines and leaves the machine to the agent: once all changes at once, for the
+rate, and once at a steady rate, for the delay. `simulated` is the whole simulated host, whose lists and events must
+agree while its zones change; beside it, without an agent, a bare program that only reads the lines of the same source:
+what the source itself can do, and the delay that is its own.
 """
 
 from __future__ import annotations
@@ -13,10 +15,8 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,89 +24,32 @@ import click
 from nsq_servers import Nsqd
 from worlds import Host
 
-from benchmarks import machine, stand
+from benchmarks import machine, recorded, stand
 from benchmarks.report import Report, progress, scratch, show, spread
-from chunter_nsq import zonestate
+from benchmarks.storm import Change, Storm, changes_in
 from chunter_nsq.smartos import simulator
 from chunter_nsq.smartos.simulator.changes import PLACE
+from chunter_nsq.smartos.simulator.storms import ROUND
 
 TOPIC = "chunter.zone"
 QUIET_SECONDS = 1.5
 TIMEOUT_SECONDS = 120.0
 
-Change = tuple[float, str, str]  # moment (epoch seconds), zone, raw state
+Load = Callable[[], list[Change]]
 
 
-@dataclass
-class Storm:
-    """One load: what was changed, and what came of it."""
-
-    changes: list[Change]
-    told: dict[str, list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
-
-    def expected(self) -> dict[str, list[tuple[float, str]]]:
-        """What is to be told of each zone: moment and public state, where that differs from the one before."""
-        wanted: dict[str, list[tuple[float, str]]] = defaultdict(list)
-        said: dict[str, str] = defaultdict(lambda: "running")
-        for moment, zone, raw in self.changes:
-            state = zonestate.public(raw)
-            if state != said[zone]:
-                said[zone] = state
-                wanted[zone].append((moment, state))
-        return wanted
-
-    def verdict(self) -> dict[str, Any]:
-        """What was lost, twice or out of order, and the delays of what was right, in milliseconds."""
-        wanted, late, right = self.expected(), [], 0
-        for zone, states in wanted.items():
-            delays = matched(states, self.told.get(zone, []))
-            late += delays
-            right += [state for _, state in states] == [state for _, state in self.told.get(zone, [])]
-        due, came = sum(map(len, wanted.values())), sum(map(len, self.told.values()))
-        seconds = max(at for heard in self.told.values() for at, _ in heard) - self.changes[0][0]
-        return {
-            "changes_per_second": len(self.changes) / seconds, "events_per_second": came / seconds,
-            "events_due": due, "lost": due - len(late), "not_due": came - len(late),
-            "zones_told_otherwise": len(wanted) - right, "late_ms": spread(late),
-        }  # fmt: skip
-
-
-def matched(states: list[tuple[float, str]], heard: list[tuple[float, str]]) -> list[float]:
-    """The delays, in milliseconds, of those states that were told, in their order."""
-    delays, rest = [], iter(heard)
-    for moment, state in states:
-        at = next((at for at, told in rest if told == state), None)
-        if at is None:
-            break
-        delays.append((at - moment) * 1000)
-    return delays
-
-
-def changes_since(platform: Path, offset: int) -> list[Change]:
-    """The journal's state changes behind a place in it."""
-    with (platform / PLACE).open() as journal:
-        journal.seek(offset)
-        rows = [line.split("\t") for line in journal.read().splitlines()]
-    return [(float(row[0]), row[2], row[3]) for row in rows if row[1] == "S"]
-
-
-def told_by_agent(host: Host, changes: int, seconds: float) -> tuple[Storm, float]:
-    """A storm through the agent, and the CPU that the agent spent on it."""
+def through_agent(host: Host, load: Load) -> dict[str, Any]:
+    """The verdict on a load, and the CPU that the agent spent on it."""
     channel = f"check{time.monotonic_ns()}"
-    journal = host.platform / PLACE
     with stand.Gauge(host.nsqd) as gauge:
         settled(gauge)
         gauge.make(TOPIC, channel)
-        offset, cpu, before = journal.stat().st_size, machine.cpu_seconds(host.pid), gauge.published(TOPIC)
-        simulator.storm(host.platform, changes, seconds=seconds)
+        cpu, before = machine.cpu_seconds(host.pid), gauge.published(TOPIC)
+        storm = Storm(load())
         settled(gauge)
         used, count = machine.cpu_seconds(host.pid) - cpu, gauge.published(TOPIC) - before
-    storm = Storm(changes_since(host.platform, offset))
-    for delivery in stand.drain(host.nsqd, TOPIC, channel, count):
-        event = stand.event_of(delivery)
-        if event["type"] == "chunter.zone.state":
-            storm.told[event["subject"]].append((delivery.timestamp_ns / 1e9, event["data"]["data"]))
-    return storm, used
+    storm.hear(stand.drain(host.nsqd, TOPIC, channel, count), stand.event_of)
+    return {**storm.verdict(), "agent_cpu_us_per_change": used / len(storm.changes) * 1e6}
 
 
 def settled(gauge: stand.Gauge) -> None:
@@ -120,6 +63,42 @@ def settled(gauge: stand.Gauge) -> None:
         time.sleep(0.05)
 
 
+def followed(host: Host, load: Load) -> None:
+    """Wait until the agent follows the stream: a round of all states within an instant can be seen in no other way."""
+    with stand.Gauge(host.nsqd) as gauge:
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while time.monotonic() < deadline:
+            settled(gauge)
+            before = gauge.published(TOPIC)
+            load()
+            settled(gauge)
+            if gauge.published(TOPIC) - before == len(ROUND) - 1:  # shutting_down and down are one to the public
+                return
+    raise TimeoutError("the agent does not follow the event stream")
+
+
+def from_recorded(host: Host, changes: int, seconds: float) -> Load:
+    """A load of prepared lines."""
+
+    def load() -> list[Change]:
+        recorded.go(host.platform, changes, seconds)
+        return changes_in(host.platform / recorded.JOURNAL)
+
+    return load
+
+
+def from_simulated(host: Host, changes: int, seconds: float, zones: list[str] | None = None) -> Load:
+    """A load of the simulator's own."""
+
+    def load() -> list[Change]:
+        journal = host.platform / PLACE
+        offset = journal.stat().st_size if journal.exists() else 0
+        simulator.storm(host.platform, changes, seconds=seconds, zones=zones)
+        return changes_in(journal, offset)
+
+    return load
+
+
 @contextmanager
 def source_alone(platform: Path) -> Iterator[list[tuple[float, bytes]]]:
     """The lines of the event source with the moments at which a bare program had read them."""
@@ -127,8 +106,7 @@ def source_alone(platform: Path) -> Iterator[list[tuple[float, bytes]]]:
     lines: list[tuple[float, bytes]] = []
 
     def read() -> None:
-        assert child.stdout is not None, "it has a pipe"  # noqa: S101 - for the type checker
-        lines.extend((time.time(), line) for line in child.stdout)
+        lines.extend((time.time(), line) for line in child.stdout or ())
 
     reader = threading.Thread(target=read)
     try:
@@ -142,60 +120,84 @@ def source_alone(platform: Path) -> Iterator[list[tuple[float, bytes]]]:
         reader.join()
 
 
-def told_by_source(platform: Path, changes: int, seconds: float) -> dict[str, Any]:
-    """The same storm without an agent: what a bare reader of the source sees."""
-    with source_alone(platform) as lines:
-        offset, first = (platform / PLACE).stat().st_size, len(lines)
-        simulator.storm(platform, changes, seconds=seconds)
+def without_agent(host: Host, load: Load) -> dict[str, Any]:
+    """The same load, as a bare reader of the source sees it."""
+    with source_alone(host.platform) as lines:
+        first = len(lines)
+        made = load()
         deadline = time.monotonic() + TIMEOUT_SECONDS
-        while len(lines) < first + changes and time.monotonic() < deadline:
+        while len(lines) < first + len(made) and time.monotonic() < deadline:
             time.sleep(0.05)
-    made, heard = changes_since(platform, offset), lines[first:]
+    heard = lines[first:]
     late = [(at - moment) * 1000 for (at, _), (moment, _, _) in zip(heard, made, strict=False)]
     rate = len(made) / (heard[-1][0] - made[0][0])
     return {"changes_per_second": rate, "lines": len(heard), "late_ms": spread(late)}
 
 
-def both(host: Host, name: str, changes: int, seconds: float) -> dict[str, Any]:
-    """The load through the agent and, without it, through the source alone."""
-    progress(f"{name}: {changes} changes offered in {seconds} s")
-    with stand.running(host):
-        storm, cpu = told_by_agent(host, changes, seconds)
-    figures = {**storm.verdict(), "agent_cpu_us_per_change": cpu / changes * 1e6}
-    return {"agent": figures, "source_alone": told_by_source(host.platform, changes, seconds)}
-
-
-def measure(zones: int, burst: int, per_second: int, seconds: float) -> Report:
+def measure(zones: int, burst: int, per_second: int, seconds: float, simulated_per_second: int) -> Report:
     """All of it."""
-    report = Report(
-        "events", {"zones": zones, "burst": burst, "steady_per_second": per_second, "steady_seconds": seconds}
-    )
+    sizes = {"zones": zones, "burst": burst, "steady_per_second": per_second, "seconds": seconds}
+    report = Report("events", {**sizes, "simulated_per_second": simulated_per_second})
+    whole = zones * len(ROUND)  # every zone runs again at the end of each load
+    steady, simulated = (rounded_to(rate * seconds, whole) for rate in (per_second, simulated_per_second))
     with scratch() as folder, stand.new_nsqd(folder / "nsqd") as nsqd:
-        host = new_host(folder, nsqd, zones)
-        report.figures["burst"] = both(host, "burst", burst, 1.0)
-        report.figures["steady"] = both(host, "steady", int(per_second * seconds), seconds)
-    loads = [report.figures[load]["agent"] for load in ("burst", "steady")]
+        report.figures = {
+            **with_recorded(folder, nsqd, zones, rounded_to(burst, whole), (steady, steady / per_second)),
+            **with_simulated(folder, nsqd, zones, (simulated, simulated / simulated_per_second)),
+        }
+    loads = [report.figures[name] for name in ("recorded_burst", "recorded_steady", "simulated")]
     report.goal("changes_per_second", loads[0]["changes_per_second"], ">=", 5000)
-    report.goal("lost", sum(one["lost"] for one in loads), "==", 0)
-    report.goal("zones_told_otherwise", sum(one["zones_told_otherwise"] for one in loads), "==", 0)
+    for fault in ("lost", "not_due", "zones_told_otherwise"):
+        report.goal(fault, sum(one[fault] for one in loads), "==", 0)
     report.goal("late_p99_ms", loads[1]["late_ms"]["p99"], "<", 50)
     return report
 
 
-def new_host(folder: Path, nsqd: Nsqd, zones: int) -> Host:
+def with_recorded(folder: Path, nsqd: Nsqd, zones: int, burst: int, steady: tuple[int, float]) -> dict[str, Any]:
+    """Rate and delay of the agent alone. The host's lists know nothing of these changes and are asked seldom."""
+    host = new_host(folder / "recorded", nsqd, zones, zonemon_interval="10m")
+    recorded.install(host.platform)
+    with stand.running(host):
+        time.sleep(5)
+        through_agent(host, from_recorded(host, zones * len(ROUND), 2.0))
+        progress(f"recorded: {burst} changes at once")
+        first = through_agent(host, from_recorded(host, burst, 0.0))
+        progress(f"recorded: {steady[0]} changes in {steady[1]} s")
+        return {"recorded_burst": first, "recorded_steady": through_agent(host, from_recorded(host, *steady))}
+
+
+def with_simulated(folder: Path, nsqd: Nsqd, zones: int, sizes: tuple[int, float]) -> dict[str, Any]:
+    """The whole host at a rate that the simulator can keep, with lists every second."""
+    host = new_host(folder / "simulated", nsqd, zones)
+    some = [min(file.stem for file in (host.platform / "etc" / "zones").glob("*.xml"))]
+    load = from_simulated(host, *sizes)
+    with stand.running(host):
+        followed(host, from_simulated(host, len(ROUND), 0.0, some))
+        progress(f"simulated: {sizes[0]} changes in {sizes[1]} s")
+        ours = through_agent(host, load)
+    return {"simulated": ours, "simulated_source_alone": without_agent(host, load)}
+
+
+def rounded_to(count: float, whole: int) -> int:
+    """The nearest multiple, one at least."""
+    return max(1, round(count / whole)) * whole
+
+
+def new_host(folder: Path, nsqd: Nsqd, zones: int, **settings: str) -> Host:
     """A host that keeps all of its events."""
-    return Host(folder / "host", nsqd, zones=zones, settings={"log.level": "warning", "outbox_limit": "1GB"})
+    return Host(folder, nsqd, zones=zones, settings={"log.level": "warning", "outbox_limit": "1GB", **settings})
 
 
 @click.command(help=__doc__)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.option("--zones", default=1000, show_default=True)
-@click.option("--burst", default=20_000, show_default=True, help="Changes offered within a second.")
-@click.option("--per-second", default=5000, show_default=True, help="The steady rate.")
-@click.option("--seconds", default=4.0, show_default=True, help="How long the steady rate lasts.")
-def main(*, as_json: bool, zones: int, burst: int, per_second: int, seconds: float) -> None:
+@click.option("--burst", default=20_000, show_default=True, help="Changes at once; made to whole rounds of all zones.")
+@click.option("--per-second", default=5000, show_default=True, help="The steady rate of the recorded source.")
+@click.option("--seconds", default=4.0, show_default=True, help="About how long a steady rate lasts.")
+@click.option("--simulated-per-second", default=1000, show_default=True, help="The rate of the simulated source.")
+def main(*, as_json: bool, zones: int, burst: int, per_second: int, seconds: float, simulated_per_second: int) -> None:
     """Measure and tell."""
-    show(measure(zones, burst, per_second, seconds), as_json=as_json)
+    show(measure(zones, burst, per_second, seconds, simulated_per_second), as_json=as_json)
 
 
 if __name__ == "__main__":
