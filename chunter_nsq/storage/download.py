@@ -27,8 +27,6 @@ from chunter_nsq.storage.pipes import Consumer, Writer
 from chunter_nsq.storage.transfer import Transfer
 from chunter_nsq.storage.unpacking import WINDOW_BYTES, Block, Unpacking
 
-_KEEP_SECONDS = 5.0
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -62,7 +60,7 @@ class Download:
     """One stream out of the store; used once.
 
     ``begin`` is where an earlier run of it ended: the consumer has the raw bytes up to there and gets those that
-    follow. ``keep`` is called with such marks every few seconds; what they count was written.
+    follow. ``keep`` is called with such marks every ``keep_seconds``; what they count was written.
     """
 
     def __init__(
@@ -73,12 +71,14 @@ class Download:
         readers: int = 5,
         begin: Mark | None = None,
         keep: Callable[[Mark], None] | None = None,
+        keep_seconds: float = 5.0,
     ) -> None:
         self._transfer = transfer
         self._wanted = wanted
         self._readers = readers
         self._begin = begin or Mark()
         self._keep = keep
+        self._keep_seconds = keep_seconds
         self._kept_at = time.monotonic()
         self._raw = hashlib.sha256()
         self._mark = Mark()
@@ -124,7 +124,7 @@ class Download:
             self._tell(block)
 
     def _tell(self, block: Block) -> None:
-        if self._keep is not None and block.resumable and time.monotonic() - self._kept_at > _KEEP_SECONDS:
+        if self._keep is not None and block.resumable and time.monotonic() - self._kept_at >= self._keep_seconds:
             self._kept_at = time.monotonic()
             self._keep(self._mark)
 

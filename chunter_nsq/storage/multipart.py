@@ -23,6 +23,7 @@ from chunter_nsq.storage.transfer import Transfer
 
 _SETTLING = Patience(total_seconds=60, first_seconds=0.2, longest_seconds=5)
 _MISMATCHES = 5
+_MD5 = re.compile(r"[0-9a-f]{32}")
 _MULTIPART_ETAG = re.compile(r"[0-9a-f]{32}-[0-9]+")
 
 
@@ -45,7 +46,7 @@ class Multipart:
 
     @classmethod
     def resume(cls, transfer: Transfer, segment: Segment) -> Multipart:
-        """The upload again, with those parts that the store still has; a new one when it is gone."""
+        """The upload again, with the parts that the store says it has; a new one when it is gone."""
         etags = transfer.bucket.traits.etags
         if segment.etag:
             return cls(transfer, segment, etags=etags)
@@ -57,7 +58,10 @@ class Multipart:
             again = cls(transfer, segment, etags=etags)
             done = again.landed()
             return again.completed(done) if done else cls.begin(transfer, segment.key)
-        if kept is not None:
+        if kept is not None and etags:
+            there = {n: Part(size, etag, "", etag) for n, (size, etag) in kept.items() if _MD5.fullmatch(etag)}
+            segment = replace(segment, parts=there)
+        elif kept is not None:
             there = {n: part for n, part in segment.parts.items() if kept.get(n) == (part.size, part.etag)}
             segment = replace(segment, parts=there)
         return cls(transfer, segment, etags=etags)

@@ -65,9 +65,9 @@ class Stowing:
 
     @property
     def objects(self) -> tuple[Segment, ...]:
-        """All of them, as they are now."""
+        """All of them, as they are now, those of an earlier run too that this one has not come to."""
         with self._lock:
-            return tuple(one.known for one in self._objects)
+            return self._all()
 
     def add(self, packed: bytes, send: Callable[[Callable[[], None]], None]) -> None:
         """Take bytes; ``send`` is given a job for each part that is full now."""
@@ -81,12 +81,16 @@ class Stowing:
         if self._waiting_bytes:
             self._send_part(send)
 
-    def complete(self) -> tuple[Segment, ...]:
-        """Complete the last object, once all its parts are done; the parts of all are this run's."""
-        last = len(self._objects) - 1
-        self._complete(last)
+    def complete(self) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+        """Complete the last object, once all its parts are done: the stream's objects, and those it does not need."""
+        made = len(self._objects)
+        self._complete(made - 1)
+        self.note()
+        return self.objects[:made], self.objects[made:]
+
+    def note(self) -> None:
+        """Have everything kept now."""
         self._note(now=True)
-        return self.objects
 
     def _send_part(self, send: Callable[[Callable[[], None]], None]) -> None:
         content = self._cut()
@@ -152,8 +156,8 @@ class Stowing:
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         part = Part(len(content), md5, hashlib.sha256(content).hexdigest())
         known = segment.parts.get(number)
-        if known is not None and replace(known, etag="") == part:
-            part = known
+        if known is not None and known.same_bytes(part):
+            part = replace(part, etag=known.etag)
         elif segment.etag:
             raise _differs(segment.key)
         else:
@@ -184,9 +188,11 @@ class Stowing:
             if self._keep is None or not (now or time.monotonic() - self._kept_at > _KEEP_SECONDS):
                 return
             self._kept_at = time.monotonic()
-            made = tuple(one.known for one in self._objects)
-            self.state = replace(self.state, segments=made + self._resumed[len(made) :])
+            self.state = replace(self.state, segments=self._all())
             self._keep(self.state)
+
+    def _all(self) -> tuple[Segment, ...]:
+        return tuple(one.known for one in self._objects) + self._resumed[len(self._objects) :]
 
 
 def _differs(key: str) -> StorageFailed:

@@ -98,6 +98,8 @@ class Upload:
         except StorageUnavailable as fault:
             if self._keep is None:
                 self._clean(fault)
+            elif self._stowing is not None:
+                self._stowing.note()
             raise
         except BaseException as fault:
             self._clean(fault)
@@ -117,7 +119,8 @@ class Upload:
                     stowing.add(packed, send)
                 stowing.finish(send)
             check()
-            segments = stowing.complete()
+            segments, needless = stowing.complete()
+            discard(transfer.bucket, needless, transfer.stop, transfer.patience)
         return Uploaded(
             self._state.key,
             self._packer.name,
