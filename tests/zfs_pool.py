@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 SBIN = Path("/usr/sbin")
-FLAGS = ("--no-daemon", "--no-kstat-mount", "-a", "0", "-e", "0")  # nothing cached beside what is on disk
+FLAGS = ("--no-kstat-mount", "-a", "0", "-e", "0")  # nothing cached beside what is on disk
 LOCK = Path("/tmp/chunter-zfs-fuse.lock")  # shared by all test runs of this machine
+PID_FILE = Path("/tmp/chunter-zfs-fuse.pid")  # of a daemon that a test run started
 PREFIX = "chuntertest"
 POOL_BYTES = 512 * 2**20
 READY_SECONDS = 15.0
@@ -128,31 +129,26 @@ class Daemon:
         except BlockingIOError:
             os.close(self._lock)
             return
-        pid = os.pread(self._lock, 20, 0).strip()
-        os.ftruncate(self._lock, 0)
+        pid = PID_FILE.read_text().strip() if PID_FILE.exists() else ""
+        PID_FILE.unlink(missing_ok=True)
         if pid and b"zfs-fuse" in _command_line(int(pid)):
             os.kill(int(pid), signal.SIGTERM)
             deadline = time.monotonic() + 10
             while b"zfs-fuse" in _command_line(int(pid)) and time.monotonic() < deadline:
                 time.sleep(0.02)
-            _reap(int(pid))
         os.close(self._lock)
 
     def _start(self) -> None:
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         Path("/var/run/zfs").mkdir(parents=True, exist_ok=True)
         deadline = time.monotonic() + READY_SECONDS
-        child = None
-        while not answers():
+        while not answers():  # it gives up while another one is still ending
             if time.monotonic() > deadline:
                 raise ZfsError("zfs-fuse does not get ready")
-            if child is None or child.poll() is not None:  # it gives up while another one is still ending
-                child = subprocess.Popen([SBIN / "zfs-fuse", *FLAGS], **quiet, start_new_session=True, cwd="/")
-                os.ftruncate(self._lock, 0)
-                os.pwrite(self._lock, str(child.pid).encode(), 0)
+            subprocess.run(
+                [SBIN / "zfs-fuse", *FLAGS, "--pidfile", PID_FILE], **quiet, check=False, timeout=30, cwd="/"
+            )
             time.sleep(0.05)
-        if child is not None:
-            child.returncode = 0  # nobody's child: whoever uses it last ends it
 
 
 def answers() -> bool:
@@ -165,13 +161,6 @@ def _command_line(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
-
-
-def _reap(pid: int) -> None:
-    try:
-        os.waitpid(pid, 0)
-    except ChildProcessError:  # another test run's
-        return
 
 
 def missing() -> str:
