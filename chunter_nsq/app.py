@@ -44,6 +44,7 @@ from chunter_nsq.smartos.imgadm import Imgadm
 from chunter_nsq.smartos.ipadm import Ipadm
 from chunter_nsq.smartos.prtconf import Prtconf
 from chunter_nsq.smartos.runner import Runner, current_command
+from chunter_nsq.smartos.svcadm import Svcadm
 from chunter_nsq.smartos.sysinfo import Sysinfo
 from chunter_nsq.smartos.usbkey import Usbkey
 from chunter_nsq.smartos.vmadm import Vmadm
@@ -153,6 +154,7 @@ class Agent:
             zfs=Zfs(self.runner),
             imgadm=Imgadm(self.runner),
             prtconf=Prtconf(self.runner),
+            svcadm=Svcadm(self.runner),
             inventory=Inventory(self.vmadm),
             outbox=self.outbox,
             work=self.dispatcher,

@@ -14,6 +14,7 @@ from chunter_nsq.outbox import Outbox
 from chunter_nsq.smartos.imgadm import Imgadm
 from chunter_nsq.smartos.prtconf import Prtconf
 from chunter_nsq.smartos.runner import Runner
+from chunter_nsq.smartos.svcadm import Svcadm
 from chunter_nsq.smartos.vmadm import Vmadm
 from chunter_nsq.smartos.zfs import Zfs
 from chunter_nsq.smartos.zoneadm import Zoneadm
@@ -48,6 +49,7 @@ class Tools:
     zfs: Zfs
     imgadm: Imgadm
     prtconf: Prtconf
+    svcadm: Svcadm
     inventory: Inventory
     outbox: Outbox
     work: Work

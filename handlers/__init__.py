@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import ModuleType
 
 from chunter_nsq.actions import Action
-from handlers import command, creation, host, machine, snapshot
+from handlers import command, creation, host, machine, service, snapshot
 
-FAMILIES: tuple[ModuleType, ...] = (host, machine, creation, snapshot, command)
+FAMILIES: tuple[ModuleType, ...] = (host, machine, creation, snapshot, service, command)
 
 
 def actions() -> dict[str, Action]:
