@@ -1,4 +1,4 @@
-"""Our verdicts on corpora of payloads and zone documents, in the form the corpora have them.
+"""Our verdicts on corpora of payloads, zone documents and firewall rules, in the form the corpora have them.
 
 ``judge`` yields, for each case of a corpus, what this simulator says under the same member names.
 """
@@ -11,6 +11,8 @@ import math
 import re
 
 from chunter_nsq.smartos.simulator import zonexml
+from chunter_nsq.smartos.simulator.firewall.fault import RuleFault
+from chunter_nsq.smartos.simulator.firewall.rule import Rule
 from chunter_nsq.smartos.simulator.payload.javascript import UNDEFINED, Crash
 from chunter_nsq.smartos.simulator.payload.normalise import normalise
 from chunter_nsq.smartos.simulator.payload.refusal import Rejected
@@ -37,15 +39,18 @@ IMAGES: dict[str, Any] = {
     "zones/0e1c6f8e-50f3-6bcc-e4fa-44d03f9d5b51": {"type": "docker"},
     "zones/84cb7edc-3f22-11e2-8a2a-3f2a7b148699": {"type": "zvol", "image_size": 10240},
 }
-KINDS = ("vmadm-verdicts", "vmadm-matrix", "zone-xml")
+KINDS = ("vmadm-verdicts", "vmadm-matrix", "zone-xml", "fwrules")
 
 
 def judge(corpus: dict[str, Any]) -> Iterator[Case]:
     """What we say to each case of the corpus, in order."""
     one: Callable[[Case, dict[str, Any]], Case]
-    one = {"vmadm-verdicts": verdict_of_payload, "vmadm-matrix": verdict_of_value, "zone-xml": verdict_of_document}[
-        corpus["kind"]
-    ]
+    one = {
+        "vmadm-verdicts": verdict_of_payload,
+        "vmadm-matrix": verdict_of_value,
+        "zone-xml": verdict_of_document,
+        "fwrules": verdict_of_rule,
+    }[corpus["kind"]]
     for case in corpus["cases"]:
         yield one(case, corpus)
 
@@ -131,3 +136,11 @@ def verdict_of_document(case: Case, _corpus: dict[str, Any]) -> Case:
     except zonexml.Unusable as fault:
         stage = "vmload-xml (throws: vminfod/vmadm would abort)"
         return {"error": {"stage": stage, "code": "ERR_ASSERTION", "message": str(fault)}}
+
+
+def verdict_of_rule(case: Case, _corpus: dict[str, Any]) -> Case:
+    """Of a firewall rule: its text as the platform keeps it, or the error."""
+    try:
+        return {"verdict": "valid", "normalised": Rule(case["rule"]).text}
+    except RuleFault as fault:
+        return {"verdict": "invalid", "error": {"name": "VError", "field": "rule", "message": str(fault)}}

@@ -1,0 +1,1 @@
+"""The platform's firewall rule language: pure functions from text to rules and back."""
