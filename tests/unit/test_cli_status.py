@@ -119,7 +119,7 @@ def test_something_else_that_listens_is_told_from_an_agent(agent, tmp_path, answ
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        (f"status_listen = 127.0.0.1:{free_port()}", "no agent answers"),
+        ("status_listen = 127.0.0.1:PORT", "no agent answers"),
         ("status_listen = off", "is off"),
         ("status_listen = 127.0.0.1:0", "port 0"),
         ("nonsense", "chunter config check"),
@@ -127,7 +127,7 @@ def test_something_else_that_listens_is_told_from_an_agent(agent, tmp_path, answ
 )
 def test_without_an_answer_there_is_a_remedy(tmp_path, setting, told):
     """Status 1, the reason in words, and what to do."""
-    (tmp_path / "chunter.conf").write_text(f"{setting}\n")
+    (tmp_path / "chunter.conf").write_text(f"{setting}\n".replace("PORT", str(free_port())))
     shown = CliRunner().invoke(chunter, ["status", "--config", str(tmp_path / "chunter.conf")])
     assert (1, "") == (shown.exit_code, shown.stdout)
     assert told in shown.stderr
