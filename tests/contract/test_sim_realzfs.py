@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -15,7 +16,10 @@ import pytest
 from simhost import BASE, CENTOS, WEB, Host
 from zfs_pool import Pool, command, destroy
 
+from chunter_nsq.smartos.runner import Runner, Sink, Source
 from chunter_nsq.smartos.simulator import create, faults
+from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
+from chunter_nsq.smartos.zfs_streams import ZfsStreams
 
 pytest_plugins = ("zfs_pool",)
 
@@ -122,7 +126,12 @@ def test_faults_reach_streams(real: Host):
     faults.add(str(real.root), {"tool": "zfs", "subcommand": "send", "truncate": 1000, "times": 1})
     argv = [real.tool("zfs"), "send", f"zones/{WEB}@s"]
 
-    assert 1000 == len(subprocess.run(argv, capture_output=True, check=False).stdout)
+    cut = subprocess.run(argv, capture_output=True, check=False)
+    assert (0, 1000, b"") == (cut.returncode, len(cut.stdout), cut.stderr)
+    half = {"truncate": 1000, "exit": 1, "stderr": "internal error", "times": 1}
+    faults.add(str(real.root), {"tool": "zfs", "subcommand": "send", **half})
+    cut = subprocess.run(argv, capture_output=True, check=False)
+    assert (1, 1000, b"internal error\n") == (cut.returncode, len(cut.stdout), cut.stderr)
     assert 1000 < len(subprocess.run(argv, capture_output=True, check=True).stdout)
 
 
@@ -135,6 +144,43 @@ def test_renames_are_not_late(real: Host):
         assert "data" == (real.root / "zones/b/file").read_text()
         real.out("zfs", "destroy", "zones/b")
         assert not (real.root / "zones/b").exists(), number
+
+
+async def test_wrappers_stream_through_it(real: Host):
+    """The agent's streams work through the host's tools: round trip, and a cancelled receive that leaves nothing."""
+    real.create(autoboot=False)
+    (real.root / "zones" / WEB / "root/data").write_bytes(os.urandom(3_000_000))
+    real.out("zfs", "snapshot", f"zones/{WEB}@s")
+    runner = Runner(real.root)
+    streams, datasets = ZfsStreams(runner), ZfsDatasets(runner)
+    kept: list[bytes] = []
+
+    def copy(source: Source, sink: Sink) -> None:
+        while block := source.read(2**20):
+            kept.append(block)
+            sink.write(block)
+        sink.finish()
+
+    async with streams.send(f"zones/{WEB}@s") as source, streams.receive("zones/copy") as sink:
+        await asyncio.to_thread(copy, source, sink)
+    assert await datasets.guid(f"zones/{WEB}@s") == await datasets.guid("zones/copy@s")
+    assert (await streams.estimate(f"zones/{WEB}@s")).size_bytes > 2_000_000
+
+    begun = asyncio.Event()
+
+    async def half() -> None:
+        async with streams.receive("zones/half") as sink:
+            await asyncio.to_thread(sink.write, kept[0])
+            begun.set()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(half())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not await datasets.exists("zones/half")
+    assert () == runner.active()
 
 
 def test_volumes(real: Host):

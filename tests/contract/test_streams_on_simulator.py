@@ -218,6 +218,7 @@ async def test_faults_on_the_way(host: Host, streams: ZfsStreams):
     host.out("zfs", "snapshot", "zones/opt@a")
     for fault, kind in (
         ({"exit": 1, "stderr": "internal error: I/O error"}, ToolFailed),
+        ({"truncate": 100_000, "exit": 1, "stderr": "warning: cannot send: I/O error"}, ToolFailed),
         ({"stderr": "warning: something is odd"}, DoubtfulStream),
     ):
         faults.add(str(host.root), {"tool": "zfs", "subcommand": "send", "times": 1, **fault})

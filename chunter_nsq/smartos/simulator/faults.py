@@ -99,13 +99,22 @@ def strike(fault: dict[str, Any], process: Process) -> int | None:
         text, status = DENIED.get(process.tool, (f"{process.tool}: permission denied", 1))
         process.err(fault.get("stderr") or text)
         return int(fault.get("exit") or status)
-    if fault.get("exit") is not None:
+    if fault.get("exit") is not None and process.limit_bytes is None:
         if fault.get("stderr"):
             process.err(fault["stderr"])
         return int(fault["exit"])
-    if fault.get("stderr"):
+    if fault.get("stderr") and process.limit_bytes is None:
         process.err(fault["stderr"])
     return None
+
+
+def aftermath(fault: dict[str, Any] | None, process: Process, status: int) -> int:
+    """What a tool whose output was cut off says and ends with: a fault half-way when the fault says so."""
+    if fault is None or process.limit_bytes is None:
+        return status
+    if fault.get("stderr"):
+        process.err(fault["stderr"])
+    return status if fault.get("exit") is None else int(fault["exit"])
 
 
 def _flood(size_bytes: int) -> None:

@@ -33,6 +33,7 @@ TOOLS: dict[str, tuple[str, str]] = {
     "zoneadm": ("usr/sbin", "zoneadm"),
     "vmadm": ("usr/sbin", "vmadm"),
     "imgadm": ("usr/sbin", "imgadm"),
+    "fwadm": ("usr/sbin", "fwadm"),
     "zfs": ("usr/sbin", "zfs"),
     "zpool": ("usr/sbin", "zpool"),
     "dladm": ("usr/sbin", "links"),
@@ -52,6 +53,7 @@ STEPPED = frozenset(
         "vmadm create", "vmadm start", "vmadm boot", "vmadm stop", "vmadm halt", "vmadm reboot", "vmadm delete",
         "vmadm destroy", "vmadm rollback-snapshot", "vmadm events", "vmadm reprovision",
         "zoneadm boot", "zoneadm halt", "zoneadm reboot", "zoneadm shutdown", "zoneadm install", "zoneadm uninstall",
+        "imgadm import",
     }
 )  # fmt: skip
 ABORTED = 134
@@ -105,7 +107,7 @@ def _play(process: Process) -> int:
         pace.whole()
     run = _tool(process.tool, process.root)
     try:
-        return run(process, pace)
+        return faults.aftermath(fault, process, run(process, pace))
     except Refused as refusal:
         process.err(refusal.text)
         return refusal.status

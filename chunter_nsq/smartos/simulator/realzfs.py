@@ -92,28 +92,32 @@ def stream(process: Process, names: RealNames, words: list[str]) -> int:
         _die_with_parent()
         os.execv(argv[0], argv)  # noqa: S606 - the platform's own tool, by its path
     os.close(speaking)
+    cut_off = False
     try:
         if out_speaking >= 0:
             os.close(out_speaking)
-            _pass_on(out_hearing, process.limit_bytes or 0)
+            cut_off = _pass_on(out_hearing, process.limit_bytes or 0)
         _let_go_of_the_stream()
         complaint = b"".join(iter(lambda: os.read(hearing, BLOCK_BYTES), b""))
         _, status = os.waitpid(child, 0)
     except BaseException:
         os.kill(child, signal.SIGTERM)
         raise
+    if cut_off:
+        return 0  # on purpose: what it has to say about that is not meant
     write_all(ERR, names.simulated(complaint.decode(errors="replace")).encode())
     code = os.waitstatus_to_exitcode(status)
-    if out_speaking >= 0 and code == -signal.SIGPIPE:
-        return 0  # it was cut off on purpose
     return code if code >= 0 else SHELL_SIGNAL_BASE - code
 
 
-def _pass_on(descriptor: int, limit_bytes: int) -> None:
+def _pass_on(descriptor: int, limit_bytes: int) -> bool:
+    """Pass on so much and no more; whether that was not all."""
     while limit_bytes > 0 and (block := os.read(descriptor, min(limit_bytes, BLOCK_BYTES))):
         write_all(OUT, block)
         limit_bytes -= len(block)
+    more = bool(os.read(descriptor, 1))
     os.close(descriptor)
+    return more
 
 
 def _let_go_of_the_stream() -> None:
