@@ -33,6 +33,7 @@ from chunter_nsq.database import Database
 from chunter_nsq.dispatcher import Dispatcher, Limits
 from chunter_nsq.errors import ToolTimeout
 from chunter_nsq.host import Host
+from chunter_nsq.imports import Imports
 from chunter_nsq.inventory import Inventory
 from chunter_nsq.journal import Journal
 from chunter_nsq.lag import Lag
@@ -49,6 +50,7 @@ from chunter_nsq.smartos.sysinfo import Sysinfo
 from chunter_nsq.smartos.usbkey import Usbkey
 from chunter_nsq.smartos.vmadm import Vmadm
 from chunter_nsq.smartos.zfs import Zfs
+from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 from chunter_nsq.smartos.zoneadm import Zoneadm
 from chunter_nsq.status.server import listen
 from chunter_nsq.ticker import Listener, Ticker
@@ -153,6 +155,7 @@ class Agent:
             vmadm=self.vmadm,
             zfs=Zfs(self.runner),
             imgadm=Imgadm(self.runner),
+            imports=Imports(Imgadm(self.runner), ZfsDatasets(self.runner)),
             prtconf=Prtconf(self.runner),
             svcadm=Svcadm(self.runner),
             inventory=Inventory(self.vmadm),

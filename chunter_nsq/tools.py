@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from chunter_nsq.config import Config
 from chunter_nsq.host import Host
+from chunter_nsq.imports import Imports
 from chunter_nsq.inventory import Inventory
 from chunter_nsq.journal import Record
 from chunter_nsq.outbox import Outbox
@@ -48,6 +49,7 @@ class Tools:
     vmadm: Vmadm
     zfs: Zfs
     imgadm: Imgadm
+    imports: Imports
     prtconf: Prtconf
     svcadm: Svcadm
     inventory: Inventory

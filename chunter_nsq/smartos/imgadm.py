@@ -46,7 +46,7 @@ def get_argv(uuid: str) -> tuple[str, ...]:
 
 def import_argv(uuid: str, source: str | None = None, pool: str = "zones") -> tuple[str, ...]:
     """An image fetched from the configured sources, or from one only."""
-    where = () if source is None else ("-S", checked(source, _is_source, "an http or https address"))
+    where = () if source is None else ("-S", checked(source, is_source, "an http or https address"))
     return (IMGADM, "import", "-q", "-P", checked(pool, is_dataset, "a pool"), *where, checked_uuid(uuid))
 
 
@@ -115,5 +115,6 @@ def _size_mib(manifest: Mapping[str, Any]) -> int | None:
     return -(-size_bytes // _MEBIBYTE) if isinstance(size_bytes, int) else None
 
 
-def _is_source(value: str) -> bool:
+def is_source(value: str) -> bool:
+    """Whether it is an address that images can come from."""
     return value.startswith(("http://", "https://")) and value.isprintable() and " " not in value

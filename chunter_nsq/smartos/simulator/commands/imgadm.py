@@ -1,4 +1,4 @@
-"""imgadm: the installed images."""
+"""imgadm: the installed images; importing and the sources have rooms of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from chunter_nsq.smartos.simulator.process import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from chunter_nsq.smartos.simulator.pace import Pace
@@ -21,12 +22,16 @@ WIDTHS = {"uuid": 36, "name": 20, "version": 12, "os": 8, "type": 14, "pub": 10}
 NOT_INSTALLED = 3
 
 
-def run(process: Process, _pace: Pace) -> int:
+def run(process: Process, pace: Pace) -> int:
     """Do what the arguments say; the exit status."""
     words = [word for word in process.arguments if word not in ("-v", "-E")]
-    verb = VERBS.get(words[0]) if words else None
+    name = words[0] if words else ""
+    if name == "import":
+        from chunter_nsq.smartos.simulator.commands.imgadm_import import Import  # noqa: PLC0415 - rarely one is imported
+
+        return Import(process, pace, words).run(_uuid("import", words[1:]), _installed)
+    verb = VERBS.get(name)
     if verb is None:
-        name = words[0] if words else ""
         raise Refused(f'imgadm: error (UnknownCommand): unknown command: "{name}"')
     return verb(process, words[1:])
 
@@ -47,20 +52,30 @@ def records(root: str) -> list[dict[str, Any]]:
 
 
 def _list(process: Process, words: list[str]) -> int:
-    found = records(process.root)
-    for word in words:
-        if "=" in word and not word.startswith("-"):
-            key, _, value = word.partition("=")
-            found = [one for one in found if _matches(str(one["manifest"].get(key, "")), value)]
+    found = filtered(records(process.root), words)
     if "-j" in words:
         process.line(json.dumps(found, indent=2))
         return 0
+    table(process, words, found)
+    return 0
+
+
+def table(process: Process, words: list[str], found: list[dict[str, Any]]) -> None:
+    """Images in columns."""
     columns = (words[words.index("-o") + 1] if "-o" in words[:-1] else COLUMNS).split(",")
     if "-H" not in words:
         process.line("  ".join(name.upper().ljust(WIDTHS.get(name, 10)) for name in columns).rstrip())
     for one in found:
         process.line("  ".join(_cell(one, name).ljust(WIDTHS.get(name, 10)) for name in columns).rstrip())
-    return 0
+
+
+def filtered(found: list[dict[str, Any]], words: list[str]) -> list[dict[str, Any]]:
+    """Those that every filter of the command line lets through."""
+    for word in words:
+        if "=" in word and not word.startswith("-"):
+            key, _, value = word.partition("=")
+            found = [one for one in found if _matches(str(one["manifest"].get(key, "")), value)]
+    return found
 
 
 def _matches(value: str, wanted: str) -> bool:
@@ -101,27 +116,6 @@ def _get(process: Process, words: list[str]) -> int:
     return 0
 
 
-def _show(process: Process, words: list[str]) -> int:
-    uuid = _uuid("show", words)
-    for record in records(process.root):
-        if record["manifest"]["uuid"] == uuid:
-            process.line(json.dumps(record["manifest"], indent=2))
-            return 0
-    raise Refused(f'imgadm show: error (ActiveImageNotFound): an active image "{uuid}" was not found in image sources')
-
-
-def _import(process: Process, words: list[str]) -> int:
-    uuid = _uuid("import", words)
-    for record in records(process.root):
-        if record["manifest"]["uuid"] == uuid:
-            manifest = record["manifest"]
-            process.line(f"Image {uuid} ({manifest['name']} {manifest['version']}) is already installed, skipping")
-            return 0
-    raise Refused(
-        f'imgadm import: error (ActiveImageNotFound): an active image "{uuid}" was not found in image sources'
-    )
-
-
 def _delete(process: Process, words: list[str]) -> int:
     uuid = _uuid("delete", words)
     record = _find(process, "delete", uuid)
@@ -137,15 +131,22 @@ def _delete(process: Process, words: list[str]) -> int:
     return 0
 
 
-def _sources(process: Process, words: list[str]) -> int:
-    if "-j" in words:
-        process.line(json.dumps([{"url": "https://images.smartos.org", "type": "imgapi"}], indent=2))
-    else:
-        process.line("https://images.smartos.org")
-    return 0
+def _installed(root: str) -> dict[str, dict[str, Any]]:
+    return {record["manifest"]["uuid"]: record for record in records(root)}
 
 
-VERBS = {
-    "list": _list, "get": _get, "info": _get, "show": _show, "import": _import, "delete": _delete,
-    "sources": _sources,
+def _elsewhere(verb: str) -> Callable[[Process, list[str]], int]:
+    def go(process: Process, words: list[str]) -> int:
+        from chunter_nsq.smartos.simulator.commands import imgadm_sources  # noqa: PLC0415 - rarely somebody asks
+
+        if verb == "show":
+            return imgadm_sources.show(process, _uuid("show", words), _installed(process.root))
+        return (imgadm_sources.avail if verb == "avail" else imgadm_sources.sources)(process, words)
+
+    return go
+
+
+VERBS: dict[str, Callable[[Process, list[str]], int]] = {
+    "list": _list, "get": _get, "info": _get, "show": _elsewhere("show"), "delete": _delete,
+    "sources": _elsewhere("sources"), "avail": _elsewhere("avail"),
 }  # fmt: skip

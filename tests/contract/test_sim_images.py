@@ -1,0 +1,79 @@
+"""imgadm's sources and imports against a simulated host."""
+
+from __future__ import annotations
+
+import json
+
+from simhost import BASE, Host, wait_for
+
+from chunter_nsq.smartos.simulator import faults
+
+ALPINE = "7b5981c4-1889-11e7-b4c5-3f3bdfc9b88b"
+TITLE = "alpine-3@20170403"
+
+
+def datasets(host: Host) -> list[str]:
+    """The pool's names, snapshots too."""
+    return host.out("zfs", "list", "-H", "-t", "all", "-o", "name").split()
+
+
+def test_an_import_tells_what_it_does(host: Host) -> None:
+    """The transcript is imgadm's own; afterwards the image is listed and has its final snapshot."""
+    said = host.out("imgadm", "import", ALPINE).splitlines()
+    assert f'Importing {ALPINE} ({TITLE}) from "https://images.smartos.org"' == said[0]
+    assert [f"Gather image {ALPINE} ancestry", "Must download and install 1 image (8.0 MiB)"] == said[1:3]
+    assert [f"Downloaded image {ALPINE} (8.0 MiB)", f"Imported image {ALPINE} ({TITLE})"] == said[3:]
+    assert f"zones/{ALPINE}@final" in datasets(host)
+    assert "alpine-3" == json.loads(host.out("imgadm", "get", ALPINE))["manifest"]["name"]
+    assert f"Image {ALPINE} (alpine-3 20170403) is already installed, skipping\n" == host.out(
+        "imgadm", "import", ALPINE
+    )
+    host.create(brand="lx", image_uuid=ALPINE, kernel_version="3.13.0")
+
+
+def test_two_imports_of_one_image(host: Host) -> None:
+    """The second waits for the first and finds the image there; meanwhile a partial dataset is seen."""
+    host.latency(imgadm_import=2.0)
+    first = host.start("imgadm", "import", ALPINE)
+    wait_for(lambda: f"zones/{ALPINE}-partial" in datasets(host))
+    said = host.out("imgadm", "import", ALPINE).splitlines()
+    first.communicate(timeout=20)
+
+    assert [f"Waiting for image {ALPINE} import lock", f"Image {ALPINE} was imported while waiting on lock"] == said
+    assert 0 == first.returncode
+
+
+def test_what_a_killed_import_leaves(host: Host) -> None:
+    """The partial dataset stays and is no image; the next import throws it away."""
+    faults.add(str(host.root), {"tool": "imgadm", "subcommand": "import", "kill_after": "partial", "times": 1})
+    assert host.run("imgadm", "import", "-q", ALPINE).returncode < 0
+    assert f"zones/{ALPINE}-partial" in datasets(host)
+    assert 3 == host.run("imgadm", "get", ALPINE).returncode
+    assert "" == host.out("imgadm", "import", "-q", "-P", "zones", ALPINE)
+    assert [f"zones/{ALPINE}", f"zones/{ALPINE}@final"] == [name for name in datasets(host) if ALPINE in name]
+
+
+def test_sources(host: Host) -> None:
+    """They are listed, added, taken away; without any nothing can be had, and one that is not there says so."""
+    assert "https://images.smartos.org\n" == host.out("imgadm", "sources")
+    assert 'Added "docker" image source "https://x.org"\n' == host.out(
+        "imgadm", "sources", "-a", "https://x.org", "-t", "docker"
+    )
+    assert 'Already have "imgapi" image source "https://x.org", no change\n' == host.out(
+        "imgadm", "sources", "-a", "https://x.org"
+    )
+    assert 2 == len(json.loads(host.out("imgadm", "sources", "-j")))
+    assert 'Deleted "docker" image source "https://x.org"\n' == host.out("imgadm", "sources", "-d", "https://x.org")
+    done = host.run("imgadm", "import", "-S", "https://x.org", ALPINE)
+    assert "imgadm import: error (ClientError): https://x.org: getaddrinfo ENOTFOUND x.org\n" == done.stderr
+    host.out("imgadm", "sources", "-d", "https://images.smartos.org")
+    assert "NoSources" in host.run("imgadm", "import", ALPINE).stderr
+
+
+def test_what_could_be_imported(host: Host) -> None:
+    """What avail lists are installed images and others, with the filters of list; show tells a manifest."""
+    offered = {one["manifest"]["uuid"]: one for one in json.loads(host.out("imgadm", "avail", "-j"))}
+    assert {BASE, ALPINE} <= set(offered)
+    assert ALPINE in host.out("imgadm", "avail", "-H", "-o", "uuid", "name=~alpine")
+    assert offered[ALPINE]["manifest"] == json.loads(host.out("imgadm", "show", ALPINE))
+    assert "ActiveImageNotFound" in host.run("imgadm", "show", "1" + ALPINE[1:]).stderr
