@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 from chunter_nsq.errors import Interrupted, ToolFailed, ToolTimeout
 from chunter_nsq.smartos.invocation import Completed, Running, tool_of
@@ -37,6 +38,13 @@ class Order:
     def tool(self) -> str:
         """The tool's name without its folder."""
         return tool_of(self.argv)
+
+    def path_below(self, root: Path) -> str:
+        """The tool's absolute path; raises ToolFailed when it would not be below the root."""
+        relative = PurePosixPath(self.argv[0])
+        if relative.is_absolute() or ".." in relative.parts or not relative.parts:
+            raise ToolFailed(f"{self.argv[0]!r} is not a tool's path below {root}", {"argv": list(self.shown)})
+        return f"{root}/{relative}"
 
 
 class Errand:

@@ -23,10 +23,10 @@ from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from io import FileIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import cast
 
-from chunter_nsq.errors import Fault, Interrupted, InvalidMessage, ToolFailed
+from chunter_nsq.errors import Fault, Interrupted, InvalidMessage
 from chunter_nsq.smartos.errand import Errand, Order, not_started
 from chunter_nsq.smartos.exits import ExitWatch, best_exit_watch
 from chunter_nsq.smartos.group import signal_group
@@ -245,7 +245,7 @@ class Runner:
     def _process(
         self, order: Order, stdin: bytes, take: Callable[[bytes], None], stream: Source | Sink | None
     ) -> Process:
-        path = self._tool_path(order)
+        path = order.path_below(self.root)
         try:
             told = bool(stdin) or isinstance(stream, Sink)
             child = self._spawn(order, path, subprocess.PIPE if told else subprocess.DEVNULL)
@@ -274,12 +274,6 @@ class Runner:
             env=ENVIRONMENT,
             start_new_session=True,
         )
-
-    def _tool_path(self, order: Order) -> str:
-        relative = PurePosixPath(order.argv[0])
-        if relative.is_absolute() or ".." in relative.parts or not relative.parts:
-            raise ToolFailed(f"{order.argv[0]!r} is not a tool's path below {self.root}", {"argv": list(order.shown)})
-        return f"{self.root}/{relative}"
 
     def _note(self, errand: Errand) -> None:
         if errand.order.mutates and self._leftovers is not None:
