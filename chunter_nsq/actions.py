@@ -40,11 +40,16 @@ class Recovery(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far long work is; ``total`` is None when nobody knows."""
+    """How far long work is; ``total`` is None when nobody knows.
+
+    ``stdout`` and ``stderr`` are what a program said since the last progress; they are told piece by piece.
+    """
 
     phase: str
     done: float = 0
     total: float | None = None
+    stdout: str = ""
+    stderr: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Action:
     recovery: Recovery
     exclusive: bool
     cancellable: bool
+    limited: bool
     names: Callable[[Any], str] | None
 
 
@@ -86,6 +92,7 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
     recovery: Recovery = Recovery.RERUN,
     exclusive: bool = False,
     cancellable: bool = False,
+    limited: bool = True,
     names: Callable[[Any], str] | None = None,
     changes: bool | None = None,
 ) -> Callable[[Handler], Action]:
@@ -100,12 +107,15 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
         recovery: What happens with it when the agent ended meanwhile.
         exclusive: Takes the host lock: one such command runs at a time.
         cancellable: Whether command.cancel may end it while it runs.
+        limited: Whether a machine command ends when machine_timeout has passed; others limit each step themselves.
         changes: Whether it changes something; all but queries do, unless it says otherwise.
         names: The uuid that a command is about when it does not say; fixed before it is accepted.
     """
 
     def declare(run: Handler) -> Action:
         is_change = lane is not Lane.QUERY if changes is None else changes
-        return Action(name, run, form, lane, subject, is_change, group, recovery, exclusive, cancellable, names)
+        return Action(
+            name, run, form, lane, subject, is_change, group, recovery, exclusive, cancellable, limited, names
+        )
 
     return declare

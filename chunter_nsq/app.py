@@ -33,6 +33,7 @@ from chunter_nsq.database import Database
 from chunter_nsq.dispatcher import Dispatcher, Limits
 from chunter_nsq.errors import ToolTimeout
 from chunter_nsq.host import Host
+from chunter_nsq.hostlock import HostLock
 from chunter_nsq.imports import Imports
 from chunter_nsq.inventory import Inventory
 from chunter_nsq.journal import Journal
@@ -136,6 +137,7 @@ class Agent:
         self.actions = handlers.actions()
         self.vmadm = Vmadm(self.runner, config.machine_timeout_seconds)
         self.lag = Lag()
+        host_lock = HostLock()
         self.dispatcher = Dispatcher(
             actions=self.actions,
             journal=self.journal,
@@ -146,6 +148,7 @@ class Agent:
             limits=_limits(config),
             current=current_command,
             settle_orphans=self._settle_orphans,
+            host_lock=host_lock,
         )
         self.tools = Tools(
             config=lambda: self.config,
@@ -161,6 +164,7 @@ class Agent:
             inventory=Inventory(self.vmadm),
             outbox=self.outbox,
             work=self.dispatcher,
+            host_lock=host_lock,
             actions=self.actions,
             lag_seconds=self.lag.seconds,
         )

@@ -47,6 +47,7 @@ from chunter_nsq.errors import (
     ToolTimeout,
     Unsupported,
 )
+from chunter_nsq.hostlock import HostLock
 from chunter_nsq.journal import Journal, NonceSeen, Outcome, Record
 from chunter_nsq.lines import Job, Lines
 from chunter_nsq.messages.command import Addressee, Command, Origin, Refused, read, restore
@@ -63,6 +64,7 @@ _MARGIN_SECONDS = 120.0  # each tool has machine_seconds of its own; what a hand
 _QUERY_SECONDS = 60.0
 _DEADLETTER_BYTES = 512 * 1024
 _RESULT_BYTES = SIZE_LIMIT_BYTES - 8192
+_SAID_CHARACTERS = 64 * 1024  # of a program's output, in one progress; at most six bytes each on the wire
 
 
 class Delivery(Protocol):
@@ -113,6 +115,7 @@ class Dispatcher:
         limits: Limits,
         current: ContextVar[str | None],
         settle_orphans: Callable[[str, float], Any],
+        host_lock: HostLock | None = None,
     ) -> None:
         self.actions = actions
         self.authority = authority
@@ -127,7 +130,7 @@ class Dispatcher:
         self._current = current
         self._settle_orphans = settle_orphans
         self._jobs: dict[str, Job] = {}
-        self._lines = Lines(limits.lanes, self._run)
+        self._lines = Lines(limits.lanes, self._run, host_lock)
 
     # --- the door
 
@@ -229,6 +232,8 @@ class Dispatcher:
 
     async def _perform(self, job: Job) -> Done:
         command = job.command
+        if job.refusal is not None:
+            raise job.refusal
         if command.action.lane is Lane.QUERY:
             return await self._consume(job, _QUERY_SECONDS)
         await self._journal.begin(command.id)
@@ -236,7 +241,8 @@ class Dispatcher:
             await self._settle_orphans(command.id, self.limits.machine_seconds)
         job.progress_since = job.progress_told = time.monotonic()
         pulse = asyncio.create_task(self._pulse(job), name=f"pulse {command.id}")
-        limit = self.limits.machine_seconds + _MARGIN_SECONDS if command.action.lane is Lane.MACHINE else None
+        is_limited = command.action.limited and command.action.lane is Lane.MACHINE
+        limit = self.limits.machine_seconds + _MARGIN_SECONDS if is_limited else None
         try:
             return await self._consume(job, limit)
         finally:
@@ -270,7 +276,9 @@ class Dispatcher:
     async def _note(self, job: Job, progress: Progress) -> None:
         if progress.phase != job.progress.phase:
             job.progress_since = time.monotonic()
-        job.progress = progress
+        # what was said since the last telling is told with the next one
+        stdout, stderr = job.progress.stdout + progress.stdout, job.progress.stderr + progress.stderr
+        job.progress = replace(progress, stdout=stdout[-_SAID_CHARACTERS:], stderr=stderr[-_SAID_CHARACTERS:])
         if time.monotonic() - job.progress_told >= _TELL_SECONDS:
             await self._tell(job)
 
@@ -293,7 +301,9 @@ class Dispatcher:
             "rate": None if rate is None else round(rate, 1),
             "eta_seconds": None if left is None else round(left, 1),
         }
-        await self._journal.progress(job.command.id, told)
+        said = {name: text for name, text in (("stdout", progress.stdout), ("stderr", progress.stderr)) if text}
+        job.progress = replace(progress, stdout="", stderr="")
+        await self._journal.progress(job.command.id, told | said)
 
     async def _finish(self, job: Job, outcome: Outcome, events: tuple[Event, ...] = ()) -> None:
         """Write the end; a full disk may hold it up, but an end it gets."""

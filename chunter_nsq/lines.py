@@ -6,10 +6,13 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from chunter_nsq.actions import Lane, Progress
+from chunter_nsq.errors import Locked
+from chunter_nsq.hostlock import HostLock
 from chunter_nsq.messages.command import Command
 from chunter_nsq.slots import Slots
 
@@ -18,7 +21,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """A command on its way through; ``uuid`` is the VM that it is about, even one that it will make."""
+    """A command on its way through; ``uuid`` is the VM that it is about, even one that it will make.
+
+    ``refusal`` is why it cannot be run after all, found while it waited.
+    """
 
     command: Command
     uuid: str | None
@@ -27,6 +33,7 @@ class Job:
     is_running: bool = False
     is_cancelled: bool = False
     is_settled: bool = False
+    refusal: Locked | None = None
     progress: Progress = field(default_factory=lambda: Progress("running"))
     progress_since: float = 0.0
     progress_told: float = 0.0
@@ -35,12 +42,14 @@ class Job:
 class Lines:
     """Runs jobs: of one VM strictly in order, of different VMs side by side, queries at once."""
 
-    def __init__(self, limits: Mapping[Lane, int], run: Callable[[Job], Awaitable[None]]) -> None:
+    def __init__(
+        self, limits: Mapping[Lane, int], run: Callable[[Job], Awaitable[None]], host_lock: HostLock | None = None
+    ) -> None:
         self._lanes = {lane: Slots(limit) for lane, limit in limits.items()}
         self._run = run
         self._lines: dict[str, deque[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._host_lock = asyncio.Lock()
+        self._host_lock = host_lock or HostLock()
         self._is_open = True
         self._shorter = asyncio.Event()
         self.queued = 0
@@ -126,11 +135,12 @@ class Lines:
 
     async def _serve(self, job: Job) -> None:
         """Run a job within its lane; the host lock comes first, so that waiting for it takes no place."""
-        action = job.command.action
-        if action.exclusive and not job.command.dry_run:
-            async with self._host_lock:
-                await self._enter(job)
-        else:
+        async with AsyncExitStack() as stack:
+            if job.command.action.exclusive and not job.command.dry_run:
+                try:
+                    await stack.enter_async_context(self._host_lock.held(job.uuid or "host"))
+                except Locked as fault:
+                    job.refusal = fault
             await self._enter(job)
 
     async def _enter(self, job: Job) -> None:

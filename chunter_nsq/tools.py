@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from chunter_nsq.config import Config
 from chunter_nsq.host import Host
+from chunter_nsq.hostlock import HostLock
 from chunter_nsq.imports import Imports
 from chunter_nsq.inventory import Inventory
 from chunter_nsq.journal import Record
@@ -55,5 +56,6 @@ class Tools:
     inventory: Inventory
     outbox: Outbox
     work: Work
+    host_lock: HostLock
     actions: Mapping[str, Any]
     lag_seconds: Callable[[], float]

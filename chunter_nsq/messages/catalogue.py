@@ -42,7 +42,14 @@ class Kind:
 
 
 _ERROR = record(code=TEXT, message=TEXT, details=ANY_OBJECT)
-_PROGRESS = record(phase=TEXT, done=NUMBER, total=maybe(NUMBER), rate=maybe(NUMBER), eta_seconds=maybe(NUMBER))
+_PROGRESS = record(
+    phase=TEXT,
+    done=NUMBER,
+    total=maybe(NUMBER),
+    rate=maybe(NUMBER),
+    eta_seconds=maybe(NUMBER),
+    optional={"stdout": TEXT, "stderr": TEXT},
+)
 _RESULT = record(
     command=TEXT,
     action=TEXT,
