@@ -21,7 +21,7 @@ async def test_a_day_at_the_command_line(new_host, nsqd):
 
     machines = await chunter("call", "--host", name, "machine.list", "--json", nsqd=nsqd)
     uuid = machines.document["result"]["machines"][0]["uuid"]
-    watched = asyncio.create_task(chunter("tail", "zone", "--count", "2", nsqd=nsqd))
+    watched = asyncio.create_task(chunter("tail", "zone", "--for", "8", nsqd=nsqd))
     async with asyncio.timeout(10):
         while not nsqd.topic("chunter.zone").get("channels"):
             await asyncio.sleep(0.02)
@@ -33,7 +33,8 @@ async def test_a_day_at_the_command_line(new_host, nsqd):
     mistyped = await chunter("call", "--host", name, "machine.stop", "--uuid", uuid, "-p", "forse=true", nsqd=nsqd)
     assert (4, "") == (mistyped.status, mistyped.out)
     assert "did you mean force?" in mistyped.err
-    assert ["shutting_down", "stopped"] == [line.split()[4] for line in (await watched).out.splitlines()]
+    told = [line.split()[4] for line in (await watched).out.splitlines()]
+    assert ["shutting_down", "stopped"] == [state for state in told if state in {"shutting_down", "stopped"}]
 
     assert 0 == await host.stop()
     gone = await chunter("status", "--root", str(host.root))
