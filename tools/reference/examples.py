@@ -20,6 +20,7 @@ from tools.demo.screen import Screen
 from tools.demo.world import Event, World
 
 MACHINE = "0c8dbb0b-6ce0-4d8e-8c1b-1d4a0f9f8a11"
+RULE = {"action": "allow", "direction": "inbound", "protocol": "tcp", "target": "all", "filters": [22, 443]}
 NOT_PLAYED: Mapping[str, str] = {}
 _LONG = 4
 _STATISTICS_SECONDS = 8.0
@@ -61,6 +62,7 @@ async def _play(controller: Controller) -> None:
     await controller.world.by_hand("svcadm", "-z", MACHINE, "mark", "-I", "maintenance", "svc:/network/ssh:default")
     await controller.until(lambda event: event["data"].get("attention"), "the service in maintenance")
     await run("machine.update", MACHINE, payload={"max_physical_memory": 512})
+    await run("firewall.update", MACHINE, rules=[RULE, f"FROM vm {MACHINE} TO any BLOCK tcp PORT 25"])
     await run("machine.reboot", MACHINE, force=True)
     await run("snapshot.create", MACHINE, snapshot="monday", comment="before the update")
     faults.add(str(controller.world.platform), {"tool": "zfs", "subcommand": "snapshot", "exit": 1, "times": 1})
