@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NSQ_APPS := nsqd nsqlookupd nsqadmin nsq_tail nsq_stat nsq_to_file to_nsq
-PYTEST_FLAGS ?=
+# Tests mostly wait for servers and tools: three at a time on two cores.
+PYTEST_FLAGS ?= -n 3 --dist worksteal
 
 .PHONY: help setup demo up test lint bench docs dist clean
 
