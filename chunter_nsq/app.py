@@ -38,6 +38,7 @@ from chunter_nsq.imports import Imports
 from chunter_nsq.inventory import Inventory
 from chunter_nsq.journal import Journal
 from chunter_nsq.lag import Lag
+from chunter_nsq.memory import Memory
 from chunter_nsq.messages.command import Addressee
 from chunter_nsq.messages.events import Event, timestamp
 from chunter_nsq.outbox import Outbox
@@ -150,6 +151,7 @@ class Agent:
             settle_orphans=self._settle_orphans,
             host_lock=host_lock,
         )
+        imgadm, prtconf, inventory = Imgadm(self.runner), Prtconf(self.runner), Inventory(self.vmadm)
         self.tools = Tools(
             config=lambda: self.config,
             host=self.host,
@@ -157,11 +159,12 @@ class Agent:
             zoneadm=Zoneadm(self.runner),
             vmadm=self.vmadm,
             zfs=Zfs(self.runner),
-            imgadm=Imgadm(self.runner),
-            imports=Imports(Imgadm(self.runner), ZfsDatasets(self.runner)),
-            prtconf=Prtconf(self.runner),
+            imgadm=imgadm,
+            imports=Imports(imgadm, ZfsDatasets(self.runner)),
+            prtconf=prtconf,
             svcadm=Svcadm(self.runner),
-            inventory=Inventory(self.vmadm),
+            inventory=inventory,
+            memory=Memory(prtconf, inventory, lambda: self.config.reserved_memory_bytes // 2**20),
             outbox=self.outbox,
             work=self.dispatcher,
             host_lock=host_lock,

@@ -12,6 +12,7 @@ from chunter_nsq.hostlock import HostLock
 from chunter_nsq.imports import Imports
 from chunter_nsq.inventory import Inventory
 from chunter_nsq.journal import Record
+from chunter_nsq.memory import Memory
 from chunter_nsq.outbox import Outbox
 from chunter_nsq.smartos.imgadm import Imgadm
 from chunter_nsq.smartos.prtconf import Prtconf
@@ -54,6 +55,7 @@ class Tools:
     prtconf: Prtconf
     svcadm: Svcadm
     inventory: Inventory
+    memory: Memory
     outbox: Outbox
     work: Work
     host_lock: HostLock

@@ -1,32 +1,47 @@
 """machine.create: all of a machine or nothing of it.
 
-The uuid is fixed when the command is accepted, so that after a crash of the agent the host can be asked what became
-of it: a machine that is whole is adopted, a half-made one is removed and the command reported interrupted, and where
-there is nothing it is made. A uuid that exists already is never touched.
+Responsibilities: lay the machine out, promise it its memory, fetch its images, make it, and when any of that fails
+take everything back and say why, in the words of the tool that refused.
+
+Theory: the uuid is fixed when the command is accepted, so that after a crash of the agent the host can be asked what
+became of it: a machine that is whole is adopted, a half-made one is removed and the command reported interrupted,
+and where there is nothing it is made. A uuid that exists already is never touched. One create runs on a host at a
+time, images included, as the host lock has it; many that wait for one image share one import.
+
+Told on the way: ``installing_dataset``, the configuration as it is going to be, ``creating``, then what the platform
+says of the zone; or ``failed``.
 """
 
 from __future__ import annotations
 
+import logging
 import uuid as uuids
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import aclosing
+from typing import Any, cast
 
 from chunter_nsq.actions import Done, Lane, Progress, Subject, Yield, action
-from chunter_nsq.errors import AlreadyExists, Fault, Interrupted, InvalidMessage, NotFound
+from chunter_nsq.errors import AlreadyExists, Fault, Interrupted, NotFound
 from chunter_nsq.fifo.config import from_vmadm
+from chunter_nsq.layout import Layout, images_of
+from chunter_nsq.memory import memory_event, wanted_mib
 from chunter_nsq.messages.command import Command
+from chunter_nsq.messages.events import Event
 from chunter_nsq.messages.params import MachineCreate
-from chunter_nsq.smartos import vmadm
+from chunter_nsq.smartos import imgadm, vmadm
 from chunter_nsq.smartos.names import checked_uuid
 from chunter_nsq.tools import Tools
 from chunter_nsq.zonestate import announced
+
+log = logging.getLogger(__name__)
 
 _WHOLE = frozenset({"running", "stopped"})
 
 
 def assigned_uuid(command: Command) -> str:
     """The uuid of the machine to be: the one that is given, else always the same one for the same command."""
-    given = command.uuid or command.params.payload.get("uuid")
+    params: MachineCreate = command.params
+    given = command.uuid or (params.payload or params.config or {}).get("uuid")
     return given if isinstance(given, str) else str(uuids.uuid5(uuids.NAMESPACE_OID, f"chunter {command.id}"))
 
 
@@ -36,44 +51,84 @@ def assigned_uuid(command: Command) -> str:
     lane=Lane.MACHINE,
     subject=Subject.OPTIONAL,
     exclusive=True,
+    limited=False,
     names=assigned_uuid,
 )
 async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
-    """Create a machine from a vmadm payload."""
+    """Create a machine from a vmadm payload, or as FiFo describes it; a missing image is imported first."""
+    params: MachineCreate = command.params
     uuid = checked_uuid(command.uuid or "")
-    payload = _payload(command.params, uuid)
+    layout = Layout(tools, params, uuid)
+    payload = await layout.payload()
     known = await _known(tools, uuid)
     if command.dry_run:
         yield await _plan(tools, payload, known)
         return
     if known is not None:
-        yield Done(_result(await _adopt(tools, known, command.resumed)))
+        yield Done(_result(await _adopt(tools, layout, known, command.resumed)))
         return
-    yield announced(uuid, "creating")
-    yield Progress("creating")
+    try:
+        yield memory_event(tools.host.id, await tools.memory.promise(uuid, wanted_mib(payload)))
+        async for step in _prepared(tools, command, payload):
+            yield step
+        payload = await layout.payload()  # an image that is there now may say more of the machine
+        yield announced(uuid, "creating")
+        yield Progress("creating")
+        made = await _made(tools, layout, payload)
+    except Fault:
+        tools.memory.settle(uuid)
+        yield announced(uuid, "failed")
+        yield memory_event(tools.host.id, await tools.memory.figures())
+        raise
+    finally:
+        tools.memory.settle(uuid)
+    yield Done(_result(made))
+
+
+async def _prepared(tools: Tools, command: Command, payload: dict[str, Any]) -> AsyncIterator[Yield]:
+    """Tell what is going to be, and fetch the images that are missing."""
+    uuid = str(payload["uuid"])
+    yield announced(uuid, "installing_dataset")
+    yield _going_to_be(tools, payload)
+    asked = (await tools.work.record(command.id)).received
+    for image in images_of(payload):
+        if await tools.imgadm.has(image):
+            continue
+        stream = tools.imports.bring(image, asked=asked)
+        async with aclosing(cast("Any", stream)):
+            async for there in stream:
+                yield Progress(f"importing image {image}", there)
+
+
+def _going_to_be(tools: Tools, payload: dict[str, Any]) -> Event:
+    data: dict[str, Any] = {"config": from_vmadm(payload), "hypervisor": tools.host.id}
+    if isinstance(payload.get("package_name"), str):
+        data["package"] = payload["package_name"]
+    return Event("zone", "chunter.zone.update", str(payload["uuid"]), {"event": "update", "data": data})
+
+
+async def _made(tools: Tools, layout: Layout, payload: dict[str, Any]) -> dict[str, Any]:
+    """The machine that vmadm made; what it left of one that it did not make is removed."""
+    uuid = str(payload["uuid"])
     try:
         await tools.vmadm.create(payload)
-    except Fault:
-        await tools.vmadm.delete(uuid)
-        yield announced(uuid, "failed")
+        await layout.settle()
+        machine = await tools.vmadm.get(uuid)
+    except Fault as fault:
+        await _removed(tools, uuid, fault)
         raise
-    await _set_running(tools, command.params, uuid)
-    yield Done(_result(await tools.vmadm.get(uuid)))
+    tools.inventory.put(machine)  # the next create counts its memory, whether or not the event came by then
+    return machine
 
 
-def _payload(params: MachineCreate, uuid: str) -> dict[str, Any]:
-    if params.payload.get("uuid", uuid) != uuid:
-        raise InvalidMessage(f"params.payload.uuid is not the command's uuid {uuid}; give one of them")
-    payload = {**params.payload, "uuid": uuid}
-    if params.start is not None:
-        payload["autoboot"] = params.start
-    return payload
-
-
-async def _set_running(tools: Tools, params: MachineCreate, uuid: str) -> None:
-    """Without a boot now autoboot was taken off for the creation; the payload's own word counts from here on."""
-    if params.start is False and params.payload.get("autoboot", True) is True:
-        await tools.vmadm.update(uuid, {"autoboot": True})
+async def _removed(tools: Tools, uuid: str, fault: Fault) -> None:
+    try:
+        await tools.vmadm.delete(uuid)
+    except Fault as second:
+        log.error("create.leftover", extra={"uuid": uuid, "reason": second.message})  # noqa: TRY400 - it is told below
+        fault.details["leftover"] = f"what there is of it could not be removed: {second.message}"
+    else:
+        tools.inventory.drop(uuid)
 
 
 async def _known(tools: Tools, uuid: str) -> dict[str, Any] | None:
@@ -83,13 +138,14 @@ async def _known(tools: Tools, uuid: str) -> dict[str, Any] | None:
         return None
 
 
-async def _adopt(tools: Tools, machine: dict[str, Any], resumed: float | None) -> dict[str, Any]:
+async def _adopt(tools: Tools, layout: Layout, machine: dict[str, Any], resumed: float | None) -> dict[str, Any]:
     """A machine that is there already: this command's own work of before the agent ended, or somebody else's."""
     uuid = str(machine["uuid"])
     if resumed is None:
         raise AlreadyExists(f"There is a machine {uuid} already", {"uuid": uuid, "state": machine.get("state")})
     if machine.get("state") in _WHOLE:
-        return machine
+        await layout.settle()
+        return await tools.vmadm.get(uuid)
     await tools.vmadm.delete(uuid)
     raise Interrupted(
         f"The agent ended while the machine {uuid} was being made; what there was of it was removed: send it again",
@@ -102,20 +158,18 @@ def _result(machine: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _plan(tools: Tools, payload: dict[str, Any], known: dict[str, Any] | None) -> Done:
-    image = payload.get("image_uuid") or next(
-        (disk["image_uuid"] for disk in payload.get("disks") or () if isinstance(disk, dict) and "image_uuid" in disk),
-        None,
-    )
-    images = {one.uuid for one in await tools.imgadm.list()}
+    wanted = images_of(payload)
+    installed = {one.uuid for one in await tools.imgadm.list()}
     tags = [nic.get("nic_tag") for nic in payload.get("nics") or () if isinstance(nic, dict)]
-    total, provisioned = await tools.prtconf.memory_mib(), sum(m.memory_mib for m in await tools.inventory.machines())
-    reserved = tools.config().reserved_memory_bytes // 2**20
+    figures = await tools.memory.figures()
     found = {
         "exists": known is not None,
-        "image": image,
-        "image_present": image in images,
-        "memory_free_mib": total - reserved - provisioned,
-        "memory_wanted_mib": payload.get("max_physical_memory") or payload.get("ram"),
+        "image": wanted[0] if wanted else None,
+        "image_present": all(image in installed for image in wanted),
+        "memory_free_mib": figures["free-memory"],
+        "memory_wanted_mib": wanted_mib(payload),
         "nic_tags": {tag: tag in tools.host.nic_tags for tag in tags if isinstance(tag, str)},
+        "lock": tools.host_lock.holder,
     }
-    return Done({"dry_run": True, "argv": [list(vmadm.create_argv())], "payload": payload, "found": found})
+    argv = [list(imgadm.import_argv(image)) for image in wanted if image not in installed]
+    return Done({"dry_run": True, "argv": [*argv, list(vmadm.create_argv())], "payload": payload, "found": found})

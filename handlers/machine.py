@@ -17,7 +17,6 @@ from chunter_nsq.messages.params import (
     MachineReboot,
     MachineStart,
     MachineStop,
-    MachineUpdate,
 )
 from chunter_nsq.smartos import vmadm
 from chunter_nsq.tools import Tools
@@ -47,19 +46,6 @@ async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """What a kvm or bhyve machine's hypervisor tells (vnc, block devices, ...)."""
     params: MachineInfo = command.params
     yield Done({"info": await tools.vmadm.info(_uuid(command), params.types)})
-
-
-@action("machine.update", form=MachineUpdate, lane=Lane.MACHINE, subject=Subject.REQUIRED)
-async def update(tools: Tools, command: Command) -> AsyncIterator[Yield]:
-    """Change a machine as a vmadm payload says."""
-    params: MachineUpdate = command.params
-    uuid = _uuid(command)
-    _check_uuid(params.payload, uuid)
-    if command.dry_run:
-        yield await _plan(tools, uuid, vmadm.update_argv(uuid), {"payload": dict(params.payload)})
-        return
-    await tools.vmadm.update(uuid, params.payload)
-    yield Done({"config": from_vmadm(await tools.vmadm.get(uuid))})
 
 
 @action("machine.start", form=MachineStart, lane=Lane.MACHINE, subject=Subject.REQUIRED)
@@ -117,11 +103,6 @@ def _uuid(command: Command) -> str:
     if command.uuid is None:
         raise InvalidMessage(f"{command.action.name} needs the uuid of a VM")
     return command.uuid
-
-
-def _check_uuid(payload: Mapping[str, Any], uuid: str) -> None:
-    if payload.get("uuid", uuid) != uuid:
-        raise InvalidMessage(f"params.payload.uuid is not the command's uuid {uuid}; leave it out")
 
 
 async def _state(tools: Tools, uuid: str) -> str:

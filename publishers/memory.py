@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
 
+from chunter_nsq.memory import memory_event
 from chunter_nsq.messages.events import Event
 from chunter_nsq.tools import Tools
 
@@ -11,13 +13,13 @@ _EVERY_TICKS = 30
 
 
 class Memory:
-    """Speaks when a figure changed, and every thirtieth tick."""
+    """Speaks when a figure changed, and every thirtieth tick; a create tells at once what it takes."""
 
     name = "memory"
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._said: dict[str, int] = {}
+        self._said: Mapping[str, Any] = {}
         self._silent = 0
 
     @property
@@ -25,24 +27,20 @@ class Memory:
         """The services' tick."""
         return self._tools.config().update_services_interval_seconds
 
+    def tell(self, event: Event) -> None:
+        """A handler said how much memory there is."""
+        if event.type == "chunter.memory.update":
+            self._say(event.data["data"])
+
     async def tick(self) -> AsyncIterator[Sequence[Event]]:
         """The accounting, in MiB."""
-        figures = await self._figures()
+        figures = await self._tools.memory.figures()
         self._silent += 1
         if figures == self._said and self._silent < _EVERY_TICKS:
             return
-        self._said, self._silent = figures, 0
-        host = self._tools.host
-        host.resources = figures
-        yield [Event("memory", "chunter.memory.update", host.id, {"event": "memory", "data": figures})]
+        self._say(figures)
+        yield [memory_event(self._tools.host.id, figures)]
 
-    async def _figures(self) -> dict[str, int]:
-        total = await self._tools.prtconf.memory_mib()
-        reserved = self._tools.config().reserved_memory_bytes // 2**20
-        provisioned = sum(machine.memory_mib for machine in await self._tools.inventory.machines())
-        return {
-            "total-memory": total,
-            "provisioned-memory": provisioned,
-            "reserved-memory": reserved,
-            "free-memory": total - reserved - provisioned,
-        }
+    def _say(self, figures: Mapping[str, int]) -> None:
+        self._said, self._silent = figures, 0
+        self._tools.host.resources = figures

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_type_hints
 
-from marshmallow import RAISE, Schema
+from marshmallow import RAISE, Schema, ValidationError
 from marshmallow.fields import Field
 
 from chunter_nsq.messages.fields import (
@@ -25,6 +25,7 @@ from chunter_nsq.messages.fields import (
     Topic,
     Whole,
 )
+from chunter_nsq.messages.ways import Faults, Way, create_faults, faults_of, update_faults
 
 _P = TypeVar("_P")
 _BOOT_ORDER = re.compile(r"[cdn]{1,3}")
@@ -60,9 +61,26 @@ def load(form: type[_P], document: Mapping[str, Any]) -> _P:
         marshmallow.ValidationError: with the faults of every member.
     """
     schema = schema_of(form)
-    if not document and not any(field.required for field in schema.fields.values()):
+    ways: tuple[Way, ...] = getattr(form, "WAYS", ())
+    if not document and not ways and not any(field.required for field in schema.fields.values()):
         return form()  # what the schema would give, at a tenth of its time
-    return form(**schema.load(document))
+    if not ways:
+        return form(**schema.load(document))
+    return _one_way(form, document, ways)
+
+
+def _one_way(form: type[_P], document: Mapping[str, Any], ways: tuple[Way, ...]) -> _P:
+    faults: Faults = {}
+    try:
+        values = schema_of(form).load(document)
+    except ValidationError as fault:
+        faults = fault.messages if isinstance(fault.messages, dict) else {"_schema": fault.messages}
+        values = fault.valid_data if isinstance(fault.valid_data, dict) else {}
+    for found in (faults_of(ways, document), form.faults(values)):  # type: ignore[attr-defined] # a form with ways has it
+        faults = {**found, **faults}
+    if faults:
+        raise ValidationError(faults)
+    return form(**values)
 
 
 def _is_property(text: str) -> bool:
@@ -116,19 +134,41 @@ class MachineInfo:
 
 @dataclass(frozen=True, slots=True)
 class MachineCreate:
-    """A vmadm payload; ``start`` false leaves the machine stopped, true starts it whatever autoboot says."""
+    """A vmadm ``payload``, or FiFo's ``package``, ``dataset`` and ``config``, all three of them.
 
-    payload: Annotated[Mapping[str, Any], Document()]
+    ``start`` false leaves the machine stopped, true starts it whatever autoboot says.
+    """
+
+    WAYS: ClassVar[tuple[Way, ...]] = (Way(("payload",)), Way(("package", "dataset", "config")))
+
+    payload: Annotated[Mapping[str, Any] | None, Document()] = None
+    package: Annotated[Mapping[str, Any] | None, Document()] = None
+    dataset: Annotated[Mapping[str, Any] | None, Document()] = None
+    config: Annotated[Mapping[str, Any] | None, Document()] = None
     start: Annotated[bool | None, Flag()] = None
     dry_run: Annotated[bool, Flag()] = False
+
+    @classmethod
+    def faults(cls, values: Mapping[str, Any]) -> Faults:
+        """What is wrong inside FiFo's forms."""
+        return create_faults(values)
 
 
 @dataclass(frozen=True, slots=True)
 class MachineUpdate:
-    """A vmadm update payload."""
+    """A vmadm update ``payload``, or FiFo's ``config``, perhaps with a new ``package``."""
 
-    payload: Annotated[Mapping[str, Any], Document()]
+    WAYS: ClassVar[tuple[Way, ...]] = (Way(("payload",)), Way(("config",), ("package",)))
+
+    payload: Annotated[Mapping[str, Any] | None, Document()] = None
+    config: Annotated[Mapping[str, Any] | None, Document()] = None
+    package: Annotated[Mapping[str, Any] | None, Document()] = None
     dry_run: Annotated[bool, Flag()] = False
+
+    @classmethod
+    def faults(cls, values: Mapping[str, Any]) -> Faults:
+        """What is wrong inside FiFo's forms."""
+        return update_faults(values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from chunter_nsq import __version__
 from chunter_nsq.actions import Action, Subject
+from chunter_nsq.messages import ways
 from chunter_nsq.messages.catalogue import KINDS, envelope
 from chunter_nsq.messages.command import Envelope
 from chunter_nsq.messages.params import schema_of
@@ -29,7 +30,8 @@ def params_shape(form: type[Any]) -> Shape:
     named = {field.data_key or name: (shape_of(field), field.required) for name, field in members.items()}
     required = {name: shape for name, (shape, is_required) in named.items() if is_required}
     optional = {name: shape for name, (shape, is_required) in named.items() if not is_required}
-    return record(required, optional=optional)
+    shape = record(required, optional=optional)
+    return shape | ways.shape_of(form.WAYS) if hasattr(form, "WAYS") else shape
 
 
 def command_shape(action: Action) -> Shape:
@@ -43,7 +45,7 @@ def command_shape(action: Action) -> Shape:
     (required if action.subject is Subject.REQUIRED else optional)["uuid"] = uuid
     if action.subject is Subject.NONE:
         optional.pop("uuid")
-    (required if params["required"] else optional)["params"] = params
+    (required if params["required"] or "oneOf" in params else optional)["params"] = params
     says = (action.run.__doc__ or "").partition("\n")[0]
     return {"$schema": _DRAFT, "title": action.name, "description": says, **record(required, optional=optional)}
 

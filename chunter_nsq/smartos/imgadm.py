@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chunter_nsq.errors import NotFound
 from chunter_nsq.smartos.documents import read_object, read_objects
 from chunter_nsq.smartos.names import checked, checked_uuid, is_dataset
 from chunter_nsq.smartos.refusal import check
@@ -89,6 +90,14 @@ class Imgadm:
         """One installed image: ``{"manifest", "zpool", "source"?}``; raises NotFound."""
         attempted = f"get image {uuid}"
         return read_object(check(await self._runner.run(get_argv(uuid)), attempted), attempted)
+
+    async def has(self, uuid: str) -> bool:
+        """Whether an image is installed."""
+        try:
+            await self.get(uuid)
+        except NotFound:
+            return False
+        return True
 
     async def import_image(self, uuid: str, source: str | None = None, pool: str = "zones") -> None:
         """Fetch and install an image; one that is installed already is a success. Takes minutes."""
