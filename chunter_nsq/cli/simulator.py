@@ -186,7 +186,7 @@ def judge(file: Path, dump: Path | None, show: int) -> None:
         for case, ours in zip(corpus["cases"], _verdicts(corpus), strict=True):
             cases += 1
             if dump:
-                out.write(json.dumps(ours, ensure_ascii=False) + "\n")
+                out.write(json.dumps(ours) + "\n")
             wrong = [name for name in {**ours, **_told(case)} if not _same(case, ours, name)]
             agree += not wrong
             if wrong and cases - agree <= show:

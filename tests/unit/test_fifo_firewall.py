@@ -8,7 +8,8 @@ import pytest
 
 from chunter_nsq.errors import InvalidMessage, Unsupported
 from chunter_nsq.fifo.firewall import rule_texts
-from chunter_nsq.fifo.ownership import Difference, description, difference, is_of, payloads
+from chunter_nsq.fifo.ownership import is_of
+from chunter_nsq.fifo.reconciliation import mark
 
 VM = "0f570678-c007-4610-a2c0-bbfcaab9f4e6"
 OTHER = "163dcedb-828d-43c9-b076-625423250ee2"
@@ -96,32 +97,10 @@ def test_a_name_that_is_no_uuid_gets_nowhere():
         rule_texts("all vms", [RULE])
 
 
-def test_rules_come_and_go_by_what_is_wanted():
-    """What is wanted and missing is added, what is surplus is deleted, other VMs' and hand-made rules stay."""
-    outbound = RULE | {"direction": "outbound"}
-    wanted = payloads(VM, "o", [RULE, outbound, RULE])
-    present = [
-        {**wanted[0], "uuid": "1"},
-        {**wanted[0], "uuid": "2"},
-        {"uuid": "3", "description": description(VM, RULE | {"action": "block"}), "owner_uuid": "o", "enabled": True},
-        {"uuid": "4", "description": description(OTHER, RULE), "owner_uuid": "o", "enabled": True},
-        {"uuid": "5", "rule": f"FROM any TO vm {VM} ALLOW tcp PORT 1"},
-    ]
-    assert Difference(add=(wanted[1],), delete=("2", "3"), keep=("1",)) == difference(VM, wanted, present)
-    assert (2, f"FROM vm {VM} TO any ALLOW tcp PORT 22") == (len(wanted), wanted[1]["rule"])
-
-
-def test_a_disabled_rule_or_another_owner_is_made_anew():
-    """A rule that was switched off or given away is replaced."""
-    wanted = payloads(VM, "o", [RULE])
-    present = [{**wanted[0], "uuid": "1", "enabled": False}, {**wanted[0], "uuid": "2", "owner_uuid": "p"}]
-    assert Difference(add=wanted, delete=("1", "2"), keep=()) == difference(VM, wanted, present)
-
-
 @pytest.mark.parametrize(
     ("told", "ours"),
     [
-        (description(VM.upper(), RULE), True),
+        (mark(VM.upper()), True),
         ("fifo:" + base64.b64encode(b"\x83h\x02m\x00\x00\x00$" + VM.encode()).decode(), True),
         ("fifo:" + base64.b64encode(b"\x83h\x02m\x00\x00\x00$" + OTHER.encode()).decode(), False),
         ("fifo:" + base64.b64encode(b"[]").decode(), False),
