@@ -100,7 +100,7 @@ def test_a_name_that_is_no_uuid_gets_nowhere():
 @pytest.mark.parametrize(
     ("told", "ours"),
     [
-        (mark(VM.upper()), True),
+        (mark(VM), True),
         ("fifo:" + base64.b64encode(b"\x83h\x02m\x00\x00\x00$" + VM.encode()).decode(), True),
         ("fifo:" + base64.b64encode(b"\x83h\x02m\x00\x00\x00$" + OTHER.encode()).decode(), False),
         ("fifo:" + base64.b64encode(b"[]").decode(), False),
