@@ -97,6 +97,14 @@ class Lease:
             self._stop.check()
             self._move(size_bytes)
 
+    def try_take(self, size_bytes: int) -> bool:
+        """Take without waiting; whether there was room."""
+        with self._budget.changed:
+            room = self._fits(size_bytes)
+            if room:
+                self._move(size_bytes)
+            return room
+
     def give(self, size_bytes: int) -> None:
         """So many bytes are not held any more."""
         with self._budget.changed:

@@ -66,7 +66,7 @@ class Multipart:
             segment = replace(segment, parts=there)
         return cls(transfer, segment, etags=etags)
 
-    def put(self, number: int, content: bytes, part: Part) -> Part:
+    def put(self, number: int, content: memoryview, part: Part) -> Part:
         """Store one part; the same part with its ETag. Raises StorageFailed when the store keeps something else."""
         segment = self.segment
         what = f"store part {number} of {segment.key}"

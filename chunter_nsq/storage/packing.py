@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from functools import partial
 from queue import Empty, SimpleQueue
 
@@ -17,13 +16,13 @@ from chunter_nsq.storage.pipes import Producer, Reader
 from chunter_nsq.storage.sizing import Sizes
 from chunter_nsq.storage.transfer import Transfer
 
-_AHEAD = 2  # blocks read before a packer is free for them, for each packer
+_AHEAD = 3  # blocks under way between reader and taker, for each packer
 
 
 class Packing:
     """``raw_bytes`` and ``raw_sha256`` are those of the whole stream once all blocks were taken.
 
-    What is yielded is held against the lease; whoever takes it gives that back.
+    A block counts against the lease from before it is read until the next one is asked for.
     """
 
     def __init__(self, transfer: Transfer, lease: Lease, packer: Codec, sizes: Sizes) -> None:
@@ -34,7 +33,7 @@ class Packing:
         self._packer = packer
         self._sizes = sizes
         self._spare: SimpleQueue[bytearray] = SimpleQueue()
-        self._packed: Conveyor[bytes] = Conveyor(transfer.stop)
+        self._packed: Conveyor[tuple[bytes, int]] = Conveyor(transfer.stop)
 
     @property
     def raw_sha256(self) -> str:
@@ -44,11 +43,13 @@ class Packing:
     def blocks(self, source: int | Reader, crew: Crew) -> Iterator[bytes]:
         """Packed blocks in order. Raises StorageFailed when there is nothing at all to read."""
         window_bytes = self._sizes.packers * _AHEAD * self._sizes.block_bytes
-        with ExitStack() as stack:
-            window = stack.enter_context(Budget(window_bytes).lease(window_bytes, self._transfer.stop))
+        with Budget(window_bytes).lease(window_bytes, self._transfer.stop) as window:
             give = crew.workers(self._sizes.packers, "pack")
             crew.thread(lambda: self._read(source, window, give), "read")
-            yield from self._packed
+            for packed, held_bytes in self._packed:
+                yield packed
+                self._lease.give(held_bytes)
+                window.give(self._sizes.block_bytes)
         if not self.raw_bytes:
             raise StorageFailed("the stream is empty: what should have made it made nothing", {"reason": "empty"})
 
@@ -64,17 +65,15 @@ class Packing:
             if read_bytes:
                 self._hash.update(memoryview(block)[:read_bytes])
                 self.raw_bytes += read_bytes
-                give(partial(self._pack, block, read_bytes, window, self._packed.place()))
+                give(partial(self._pack, block, read_bytes, self._packed.place()))
         self._packed.end()
 
-    def _pack(self, block: bytearray, read_bytes: int, window: Lease, deliver: Callable[[bytes], None]) -> None:
+    def _pack(self, block: bytearray, read_bytes: int, deliver: Callable[[tuple[bytes, int]], None]) -> None:
         with memoryview(block)[:read_bytes] as raw:
             packed = self._packer.packed(raw)
         self._spare.put(block)
-        self._lease.give(len(block) - len(packed))
-        window.give(len(block))
         self._transfer.meter.add(raw_bytes=read_bytes)
-        deliver(packed)
+        deliver((packed, len(block)))
 
     def _blank(self) -> bytearray:
         try:

@@ -35,6 +35,11 @@ class Sizes:
         """With less than that in memory an upload makes no progress."""
         return self.part_bytes + 3 * self.block_bytes
 
+    @property
+    def parts_held(self) -> int:
+        """Parts in memory at a time, at most: those on their way, one being filled, one ready."""
+        return self.uploads + 2
+
 
 def sizes(
     profile: Profile,

@@ -11,6 +11,7 @@ from functools import partial
 
 from chunter_nsq.errors import StorageFailed
 from chunter_nsq.storage.budget import Lease
+from chunter_nsq.storage.buffers import Buffers
 from chunter_nsq.storage.multipart import Multipart
 from chunter_nsq.storage.sizing import Sizes
 from chunter_nsq.storage.state import Part, Segment, UploadState
@@ -53,13 +54,13 @@ class Stowing:
         self.sha256 = hashlib.sha256()
         self.beginning = ""
         self._transfer = transfer
-        self._lease = lease
         self._sizes = sizes
         self._keep = keep
         self._kept_at = time.monotonic()
         self._lock = threading.Lock()
-        self._chunks: list[bytes] = []
-        self._waiting_bytes = 0
+        self._buffers = Buffers(lease, state.part_bytes, sizes.parts_held, transfer.stop)
+        self._buffer = bytearray()
+        self._filled_bytes = 0
         self._resumed = state.segments
         self._objects: list[_Open] = []
 
@@ -71,14 +72,20 @@ class Stowing:
 
     def add(self, packed: bytes, send: Callable[[Callable[[], None]], None]) -> None:
         """Take bytes; ``send`` is given a job for each part that is full now."""
-        self._chunks.append(packed)
-        self._waiting_bytes += len(packed)
-        while self._waiting_bytes >= self.state.part_bytes:
-            self._send_part(send)
+        rest = memoryview(packed)
+        while rest:
+            if not self._filled_bytes:
+                self._buffer = self._buffers.next()
+            room = rest[: len(self._buffer) - self._filled_bytes]
+            self._buffer[self._filled_bytes : self._filled_bytes + len(room)] = room
+            self._filled_bytes += len(room)
+            rest = rest[len(room) :]
+            if self._filled_bytes == len(self._buffer):
+                self._send_part(send)
 
     def finish(self, send: Callable[[Callable[[], None]], None]) -> None:
         """The last part, which may be smaller."""
-        if self._waiting_bytes:
+        if self._filled_bytes:
             self._send_part(send)
 
     def complete(self) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
@@ -93,8 +100,9 @@ class Stowing:
         self._note(now=True)
 
     def _send_part(self, send: Callable[[Callable[[], None]], None]) -> None:
-        content = self._cut()
-        self.size += len(content)
+        buffer, size = self._buffer, self._filled_bytes
+        content = memoryview(buffer)[:size]
+        self.size += size
         self.sha1.update(content)
         self.sha256.update(content)
         index = self._object(send)
@@ -103,17 +111,8 @@ class Stowing:
             one.cut += 1
             number = one.cut
             one.full = number == self._limit(index)
-        send(partial(self._put, index, number, content))
-
-    def _cut(self) -> bytes:
-        """The next part; what does not fit into it waits."""
-        excess = max(0, self._waiting_bytes - self.state.part_bytes)
-        last = self._chunks[-1]
-        self._chunks[-1] = last[: len(last) - excess]
-        content = b"".join(self._chunks)
-        self._chunks = [last[len(last) - excess :]] if excess else []
-        self._waiting_bytes = excess
-        return content
+        send(partial(self._put, index, number, buffer, size))
+        self._filled_bytes = 0
 
     def _limit(self, index: int) -> int:
         """Parts that go into an object; one that is complete already takes what it has."""
@@ -150,8 +149,9 @@ class Stowing:
             claimed, one.claimed = one.claimed, one.claimed or whole
             return whole and not claimed
 
-    def _put(self, index: int, number: int, content: bytes) -> None:
+    def _put(self, index: int, number: int, buffer: bytearray, size: int) -> None:
         one = self._objects[index]
+        content = memoryview(buffer)[:size]
         segment = one.multipart.segment
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         part = Part(len(content), md5, hashlib.sha256(content).hexdigest())
@@ -164,8 +164,8 @@ class Stowing:
             part = one.multipart.put(number, content, part)
         with self._lock:
             one.done[number] = part
-        self._lease.give(len(content))
-        self._transfer.meter.add(stored_bytes=len(content))
+        self._buffers.give(buffer)
+        self._transfer.meter.add(stored_bytes=size)
         if self._claim(index):
             self._complete(index)
         self._note(now=False)

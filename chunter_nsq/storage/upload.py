@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chunter_nsq.errors import Cancelled, Fault
+from chunter_nsq.errors import Cancelled, Fault, Unsupported
 from chunter_nsq.storage.compress import Codec
 from chunter_nsq.storage.crew import Crew
 from chunter_nsq.storage.faults import StorageUnavailable
@@ -29,7 +29,7 @@ from chunter_nsq.storage.multipart import discard
 from chunter_nsq.storage.packing import Packing
 from chunter_nsq.storage.patience import Patience
 from chunter_nsq.storage.pipes import Reader
-from chunter_nsq.storage.sizing import Sizes
+from chunter_nsq.storage.sizing import Sizes, resumed
 from chunter_nsq.storage.state import Segment, UploadState
 from chunter_nsq.storage.stop import Stop
 from chunter_nsq.storage.stowing import Keep, Stowing
@@ -58,9 +58,9 @@ class Uploaded:
 class Upload:
     """One stream to one key; used once.
 
-    ``state`` is that of an earlier run of the same upload; codec and sizes are to be those of that run (``resumed``).
-    With ``keep`` an upload that failed because the store was away stays there, to be gone on with or discarded by
-    whoever kept its state.
+    ``state`` is that of an earlier run of the same upload: the sizes are those of that run, and ``packer`` must be its
+    (``codec(state.codec, state.engine)``), else Unsupported is raised. With ``keep`` an upload that failed because the
+    store was away stays there, to be gone on with or discarded by whoever kept its state.
     """
 
     def __init__(
@@ -74,8 +74,10 @@ class Upload:
         keep: Keep | None = None,
     ) -> None:
         self._transfer = transfer
+        if state is not None and state.engine != packer.engine:
+            raise Unsupported(f"{key} was begun with {state.engine} and cannot be gone on with by {packer.engine}")
         self._packer = packer
-        self._sizes = sizes
+        self._sizes = sizes if state is None else resumed(state, sizes)
         self._keep = keep
         self._state = state or UploadState(
             key, packer.name, packer.engine, sizes.part_bytes, sizes.block_bytes, sizes.segment_parts

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-import asyncio
 import io
-import os
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from s3_proxy import FaultProxy
 from storage_parts import QUICK, SHORT, VM, download, manifest, mixed, small, transfer, upload
 
-from chunter_nsq.errors import Cancelled, ChecksumMismatch, Fault, StorageFailed
+from chunter_nsq.errors import ChecksumMismatch, Fault, StorageFailed
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.bucket import Bucket
 from chunter_nsq.storage.catalogue import commit, file_of, page
@@ -23,7 +19,6 @@ from chunter_nsq.storage.patience import Patience
 from chunter_nsq.storage.probe import probe
 from chunter_nsq.storage.profiles import MIB
 from chunter_nsq.storage.rate import Rate
-from chunter_nsq.storage.transfer import Transfer, in_thread
 from chunter_nsq.storage.upload import Upload, Uploaded
 from chunter_nsq.storage.verify import wanted
 
@@ -157,109 +152,6 @@ def test_a_store_that_is_not_there_fails_transiently() -> None:
         nowhere.head(KEY)
 
     nowhere.close()
-
-
-def _stopped(work: Callable[[Transfer], object], means: Transfer, after_seconds: float) -> float:
-    """Seconds from the stop to the end of the work."""
-    stopped_at = 0.0
-
-    def stop() -> None:
-        nonlocal stopped_at
-        stopped_at = time.monotonic()
-        means.stop.set()
-
-    timer = threading.Timer(after_seconds, stop)
-    timer.start()
-    with pytest.raises(Cancelled):
-        work(means)
-    timer.join()
-    return time.monotonic() - stopped_at
-
-
-@pytest.mark.parametrize("query", ["partNumber", "uploads", "uploadId"])
-def test_a_stop_is_heard_by_an_upload_that_waits(harmed: Bucket, proxy: FaultProxy, bucket: Bucket, query: str) -> None:
-    """However silent the store is, it is over within two seconds, and nothing stays in the store."""
-    patient = Bucket(replace(harmed.account, silence_seconds=60))
-    proxy.harm("stall", "PUT" if query == "partNumber" else "POST", query=query)
-
-    with transfer(patient) as means:
-        sink = Upload(means, KEY, codec("none"), small(patient))
-        seconds = _stopped(lambda _means: sink.run(io.BytesIO(RAW), lambda: None), means, 1.0)
-
-    patient.close()
-    assert seconds < 2
-    assert nothing_left(bucket)
-
-
-def test_a_stop_is_heard_by_an_upload_whose_producer_is_silent(bucket: Bucket) -> None:
-    """It waits in the pipe, and is over within two seconds all the same."""
-    readable, writable = os.pipe()
-    with transfer(bucket) as means:
-        seconds = _stopped(
-            lambda _means: Upload(means, KEY, codec("none"), small(bucket)).run(readable, lambda: None), means, 0.3
-        )
-    os.close(readable)
-    os.close(writable)
-
-    assert seconds < 2
-    assert nothing_left(bucket)
-
-
-@pytest.mark.parametrize("kind", ["stall", "stall_body"])
-def test_a_stop_is_heard_by_a_download_that_waits(harmed: Bucket, proxy: FaultProxy, bucket: Bucket, kind: str) -> None:
-    """A silent store does not hold it for more than two seconds."""
-    made = upload(bucket, RAW)
-    patient = Bucket(replace(harmed.account, silence_seconds=60))
-    proxy.harm(kind, "GET", path=KEY)
-
-    with transfer(patient) as means:
-        seconds = _stopped(lambda _means: Download(means, wanted(file_of(made, None))).run(io.BytesIO()), means, 0.5)
-
-    patient.close()
-    assert seconds < 2
-
-
-def test_a_stop_is_heard_by_a_download_whose_consumer_is_silent(bucket: Bucket) -> None:
-    """The pipe is full and nobody reads."""
-    made = upload(bucket, RAW)
-    readable, writable = os.pipe()
-    with transfer(bucket) as means:
-        seconds = _stopped(lambda _means: Download(means, wanted(file_of(made, None))).run(writable), means, 0.5)
-    os.close(readable)
-    os.close(writable)
-
-    assert seconds < 2
-
-
-async def test_a_cancelled_task_stops_its_transfer(bucket: Bucket) -> None:
-    """The task that waits for a transfer is cancelled: the transfer is over when the cancellation is."""
-    readable, writable = os.pipe()
-    with transfer(bucket) as means:
-        work = Upload(means, KEY, codec("none"), small(bucket))
-        task = asyncio.create_task(in_thread(lambda: work.run(readable, lambda: None), means.stop))
-        await asyncio.sleep(0.2)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    os.close(readable)
-    os.close(writable)
-
-    assert nothing_left(bucket)
-
-
-def test_what_could_not_be_removed_is_told(harmed: Bucket, proxy: FaultProxy, bucket: Bucket) -> None:
-    """A store that does not answer to the clean-up leaves an upload behind, and the fault names it."""
-    proxy.harm("stall", "DELETE")
-    proxy.harm("stall", "PUT", query="partNumber")
-
-    with transfer(harmed) as means:
-        work = Upload(means, KEY, codec("none"), small(harmed))
-        threading.Timer(0.5, means.stop.set).start()
-        with pytest.raises(Cancelled) as told:
-            work.run(io.BytesIO(RAW), lambda: None)
-
-    left = [{"key": each.key, "upload_id": each.upload_id} for each in bucket.uploads("")]
-    assert left == told.value.details["left"]
 
 
 def test_the_rate_is_kept(bucket: Bucket) -> None:

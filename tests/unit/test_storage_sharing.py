@@ -1,30 +1,23 @@
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from storage_parts import relaxed
 
-from chunter_nsq.errors import Cancelled, InvalidMessage, StorageFailed
-from chunter_nsq.storage.account import Account
+from chunter_nsq.errors import Cancelled, StorageFailed
 from chunter_nsq.storage.budget import Budget
 from chunter_nsq.storage.conveyor import Conveyor
 from chunter_nsq.storage.crew import Crew
-from chunter_nsq.storage.faults import StorageMissing, StorageUnavailable, refused
+from chunter_nsq.storage.faults import StorageUnavailable
 from chunter_nsq.storage.patience import Patience
 from chunter_nsq.storage.pipes import Consumer, Producer
-from chunter_nsq.storage.profiles import MIB, PROFILES
 from chunter_nsq.storage.rate import Rate
-from chunter_nsq.storage.sizing import resumed, sizes
-from chunter_nsq.storage.state import Part, Segment, UploadState
 from chunter_nsq.storage.stop import Stop
 
 
@@ -205,140 +198,6 @@ def test_a_rate_is_shared() -> None:
     assert 0.4 < time.monotonic() - begun < 5
 
 
-@relaxed
-@given(
-    st.sampled_from(sorted(PROFILES)),
-    st.integers(32 * MIB, 2**36),
-    st.none() | st.integers(0, 2**50),
-    st.none() | st.integers(1, 2**33),
-)
-def test_sizes_fit_the_store(name: str, budget: int, estimate: int | None, part: int | None) -> None:
-    """Parts are of a size that the store takes, and never more than it takes of them."""
-    profile = PROFILES[name]
-
-    found = sizes(profile, budget, estimate_bytes=estimate, part_bytes=part)
-
-    assert 5 * MIB <= found.part_bytes <= profile.most_part_bytes
-    assert 1 <= found.segment_parts < profile.max_parts
-    assert 1 <= found.uploads <= 8
-    if part is None:
-        assert found.floor_bytes <= max(budget, 8 * MIB)
-
-
-def test_sizes_follow_the_estimate() -> None:
-    """Small streams have the smallest parts; 1 TiB goes into one row of parts of a size that memory allows."""
-    aws = PROFILES["aws"]
-
-    assert 16 * MIB == sizes(aws, 256 * MIB).part_bytes
-    assert 64 * MIB == sizes(aws, 256 * MIB, estimate_bytes=2**42).part_bytes
-    assert 16 * MIB == sizes(aws, 256 * MIB, estimate_bytes=100 * 2**30).part_bytes
-    assert 5 * MIB == sizes(PROFILES["leofs"], 256 * MIB).part_bytes
-    assert 900 == sizes(PROFILES["leofs"], 256 * MIB).segment_parts
-
-
-HEX = st.text("0123456789abcdef", min_size=32, max_size=32)
-STATES = st.builds(
-    UploadState,
-    st.text(),
-    st.text(),
-    st.text(),
-    st.integers(1),
-    st.integers(1),
-    st.integers(1),
-    st.lists(
-        st.builds(
-            Segment,
-            st.text(),
-            st.text(),
-            st.dictionaries(st.integers(1, 9999), st.builds(Part, st.integers(0), HEX, st.text(), st.text())),
-            st.text(),
-        ),
-        max_size=3,
-    ).map(tuple),
-)
-
-
-@relaxed
-@given(STATES)
-def test_a_state_survives_a_journal(state: UploadState) -> None:
-    """Through JSON and back it is the same, and the sizes of a resumed upload are its own."""
-    again = UploadState.from_dict(json.loads(json.dumps(state.as_dict())))
-
-    assert state == again
-    now = sizes(PROFILES["aws"], 256 * MIB)
-    assert state.part_bytes == resumed(again, now).part_bytes
-
-
-def test_the_etag_of_the_whole_is_made_of_those_of_its_parts() -> None:
-    """As AWS computes it."""
-    first, second = (hashlib.md5(each, usedforsecurity=False) for each in (b"0", b"1"))
-    parts = {2: Part(1, second.hexdigest(), ""), 1: Part(1, first.hexdigest(), "")}
-    joined = hashlib.md5(first.digest() + second.digest(), usedforsecurity=False).hexdigest()
-
-    assert f"{joined}-2" == Segment("k", "u", parts).multipart_etag()
-
-
-ACCOUNT = Account(endpoint="https://s3.example.org", bucket="b", access_key="ours", secret_key="our-secret")
-
-
-def test_a_command_brings_its_own_account() -> None:
-    """What it says replaces what is configured."""
-    given_account = {"endpoint": "https://other.example.org", "access_key": "a", "secret_key": "s", "bucket": "c"}
-
-    one = ACCOUNT.instead(given_account)
-
-    assert ("https://other.example.org", "c", "a", "s") == (one.endpoint, one.bucket, one.access_key, one.secret_key)
-    assert ACCOUNT == ACCOUNT.instead({})
-
-
-@pytest.mark.parametrize(
-    ("given_account", "said"),
-    [
-        ({"endpoint": "https://evil.example.org"}, "keys of its own"),
-        ({"access_key": "a"}, "go together"),
-        ({"token": "t"}, "s3.token"),
-        ({"bucket": 5}, "s3.bucket"),
-        ({"endpoint": "file:///etc/passwd"}, "http"),
-        ({"profile": "tape"}, "s3.profile"),
-        ({"path_style": "yes"}, "path_style"),
-        ({"secret_key": "to-be-hidden\n", "access_key": "a"}, "s3.secret_key"),
-    ],
-)
-def test_an_odd_account_is_refused(given_account: dict[str, object], said: str) -> None:
-    """Our keys never go to an endpoint that a command names; values are not repeated."""
-    with pytest.raises(InvalidMessage, match=said) as told:
-        ACCOUNT.instead(given_account)
-
-    assert "to-be-hidden" not in repr(told.value.as_dict())
-
-
-def test_secrets_are_not_shown() -> None:
-    """Neither key of an account stands in its repr."""
-    assert "our-secret" not in repr(ACCOUNT)
-    assert "ours" not in repr(ACCOUNT)
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "kind"),
-    [
-        (500, "InternalError", StorageUnavailable),
-        (503, "SlowDown", StorageUnavailable),
-        (429, "", StorageUnavailable),
-        (400, "BadDigest", StorageUnavailable),
-        (403, "RequestTimeTooSkewed", StorageUnavailable),
-        (404, "NoSuchUpload", StorageMissing),
-        (404, "NoSuchBucket", StorageFailed),
-        (403, "AccessDenied", StorageFailed),
-    ],
-)
-def test_answers_are_told_apart(status: int, code: str, kind: type[StorageFailed]) -> None:
-    """By whether trying again can help."""
-    fault = refused("store a part", status, code, "words")
-
-    assert kind is type(fault)
-    assert "storage_failed" == fault.as_dict()["code"]
-
-
 def test_blocks_are_whole_whatever_the_pipe_gives() -> None:
     """A producer that writes in dribs and drabs makes full blocks, and a short one at its end."""
     readable, writable = os.pipe()
@@ -372,3 +231,13 @@ def test_a_consumer_that_is_a_file_gets_everything() -> None:
         Consumer(sink, stop).write(b"0123456789" * 10)
 
     assert b"0123456789" * 10 == sink.getvalue()
+
+
+def test_the_library_of_the_store_loads_when_it_is_used() -> None:
+    """Agents that make no backups do not pay for it."""
+    program = (
+        "import sys, chunter_nsq.storage.upload, chunter_nsq.storage.download, chunter_nsq.storage.catalogue;"
+        "print([name for name in ('boto3', 'botocore', 'urllib3') if name in sys.modules])"
+    )
+
+    assert "[]\n" == subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
