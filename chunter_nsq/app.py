@@ -66,6 +66,8 @@ EXIT_OK, EXIT_FATAL, EXIT_CONFIG = 0, 95, 96
 _DRAIN_SECONDS = 45.0
 _FLUSH_SECONDS = 5.0
 _PRUNE_SECONDS = 3600.0
+_ZFS_SECONDS = 300.0
+_LOOK_SECONDS = 30.0  # of tools that only look; those that change something have machine_timeout
 
 
 async def serve(paths: Paths) -> int:
@@ -114,7 +116,7 @@ class Agent:
         root = Path(config.platform_root)
         listen_host, _, listen_port = config.status_listen.rpartition(":")
         self._listen = (listen_host.strip("[]"), int(listen_port or 0))
-        self.runner = Runner(root, run_dir=paths.run)
+        self.runner = Runner(root, run_dir=paths.run, timeout_seconds=_LOOK_SECONDS)
         self.host = Host(
             id=host_id,
             prefix=config.topic_prefix,
@@ -158,7 +160,7 @@ class Agent:
             runner=self.runner,
             zoneadm=Zoneadm(self.runner),
             vmadm=self.vmadm,
-            zfs=Zfs(self.runner),
+            zfs=Zfs(self.runner, _ZFS_SECONDS),
             imgadm=imgadm,
             imports=Imports(imgadm, ZfsDatasets(self.runner)),
             prtconf=prtconf,

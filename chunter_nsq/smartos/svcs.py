@@ -19,7 +19,7 @@ from chunter_nsq.smartos.runner import Runner
 
 SVCS = "usr/bin/svcs"
 # The tool asks the repository of each zone in turn: up to a tenth of a second each.
-_TIMEOUT_SECONDS = 300.0
+_TIMEOUT_SECONDS = 120.0
 _ATTEMPTED = "list the services"
 _COLUMNS = 5
 _CLOCK_PARTS = 3

@@ -16,7 +16,6 @@ from chunter_nsq.smartos.runner import Runner
 
 ZPOOL = "usr/sbin/zpool"
 # A pool that has lost its disks can hold the tool up for ever.
-_TIMEOUT_SECONDS = 30.0
 _COLUMNS = 7
 _USAGE_STATUS = 2
 _UNITS = "KMGTPEZ"
@@ -171,4 +170,4 @@ class Zpool:
         return report
 
     async def _run(self, argv: tuple[str, ...]) -> Completed:
-        return await self._runner.run(argv, timeout_seconds=_TIMEOUT_SECONDS)
+        return await self._runner.run(argv)
