@@ -53,6 +53,7 @@ from chunter_nsq.smartos.usbkey import Usbkey
 from chunter_nsq.smartos.vmadm import Vmadm
 from chunter_nsq.smartos.zfs import Zfs
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
+from chunter_nsq.smartos.zlogin import ZLOGIN, Zlogin
 from chunter_nsq.smartos.zoneadm import Zoneadm
 from chunter_nsq.status.server import listen
 from chunter_nsq.ticker import Listener, Ticker
@@ -165,6 +166,7 @@ class Agent:
             imports=Imports(imgadm, ZfsDatasets(self.runner)),
             prtconf=prtconf,
             svcadm=Svcadm(self.runner),
+            zlogin=Zlogin(self.runner),
             inventory=inventory,
             memory=Memory(prtconf, inventory, lambda: self.config.reserved_memory_bytes // 2**20),
             outbox=self.outbox,
@@ -214,7 +216,7 @@ class Agent:
         # Tools may run from here on, and none may outlive us.
         stack.push_async_callback(self.runner.close)
         for orphan in await self.runner.orphans():
-            if orphan.command is None:
+            if orphan.command is None or orphan.argv[0] == ZLOGIN:  # nobody reads what it says any more
                 await self.runner.end_orphan(orphan)
         await self.host.refresh()
         self.dispatcher.called(self.host.alias)

@@ -20,6 +20,7 @@ from chunter_nsq.smartos.runner import Runner
 from chunter_nsq.smartos.svcadm import Svcadm
 from chunter_nsq.smartos.vmadm import Vmadm
 from chunter_nsq.smartos.zfs import Zfs
+from chunter_nsq.smartos.zlogin import Zlogin
 from chunter_nsq.smartos.zoneadm import Zoneadm
 
 
@@ -54,6 +55,7 @@ class Tools:
     imports: Imports
     prtconf: Prtconf
     svcadm: Svcadm
+    zlogin: Zlogin
     inventory: Inventory
     memory: Memory
     outbox: Outbox

@@ -5,9 +5,21 @@ from __future__ import annotations
 from types import ModuleType
 
 from chunter_nsq.actions import Action
-from handlers import change, command, creation, firewall, host, image, lock, machine, service, snapshot
+from handlers import change, command, creation, execution, firewall, host, image, lock, machine, service, snapshot
 
-FAMILIES: tuple[ModuleType, ...] = (host, machine, creation, change, image, snapshot, service, firewall, lock, command)
+FAMILIES: tuple[ModuleType, ...] = (
+    host,
+    machine,
+    creation,
+    change,
+    execution,
+    image,
+    snapshot,
+    service,
+    firewall,
+    lock,
+    command,
+)
 
 
 def actions() -> dict[str, Action]:

@@ -45,6 +45,7 @@ TOOLS: dict[str, tuple[str, str]] = {
     "svcs": ("usr/bin", "svcs"),
     "svcadm": ("usr/sbin", "svcadm"),
     "kstat": ("usr/bin", "kstat"),
+    "zlogin": ("usr/sbin", "zlogin"),
 }
 REAL = "passthrough"  # plays those of a host whose datasets are real
 # Verbs that let their time pass step by step themselves.
