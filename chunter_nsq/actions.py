@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
+from chunter_nsq.ground import Ground
 from chunter_nsq.messages.events import Event
 from chunter_nsq.messages.params import Nothing
 
@@ -60,7 +61,17 @@ class Done:
     events: tuple[Event, ...] = ()
 
 
-Yield = Event | Progress | Done
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """The command gives its machine's place to those behind it and goes on beside them, in the transfer lane.
+
+    Those that would pull away what it stands on wait for it nevertheless.
+    """
+
+    ground: Ground
+
+
+Yield = Event | Progress | Done | Leave
 Handler = Callable[[Any, Any], AsyncIterator[Yield]]
 
 
@@ -80,6 +91,12 @@ class Action:
     cancellable: bool
     limited: bool
     names: Callable[[Any], str] | None
+    leaves: bool
+
+    @property
+    def first_lane(self) -> Lane:
+        """Where it begins; what leaves its machine's place must not wait for a transfer's before that."""
+        return Lane.MACHINE if self.leaves else self.lane
 
 
 def action(  # noqa: PLR0913 - one keyword for each column of the table
@@ -95,6 +112,7 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
     limited: bool = True,
     names: Callable[[Any], str] | None = None,
     changes: bool | None = None,
+    leaves: bool = False,
 ) -> Callable[[Handler], Action]:
     """Declare the function below it to be the action ``name``.
 
@@ -110,12 +128,14 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
         limited: Whether a machine command ends when machine_timeout has passed; others limit each step themselves.
         changes: Whether it changes something; all but queries do, unless it says otherwise.
         names: The uuid that a command is about when it does not say; fixed before it is accepted.
+        leaves: Whether it yields ``Leave``.
     """
 
     def declare(run: Handler) -> Action:
         is_change = lane is not Lane.QUERY if changes is None else changes
         return Action(
-            name, run, form, lane, subject, is_change, group, recovery, exclusive, cancellable, limited, names
-        )
+            name, run, form, lane, subject, is_change, group, recovery, exclusive, cancellable, limited, names,
+            leaves,
+        )  # fmt: skip
 
     return declare

@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, cast
 
-from chunter_nsq.actions import Action, Done, Lane, Progress, Recovery
+from chunter_nsq.actions import Action, Done, Lane, Leave, Progress, Recovery
 from chunter_nsq.authority import Authority, Late
 from chunter_nsq.errors import (
     Cancelled,
@@ -53,6 +53,7 @@ from chunter_nsq.lines import Job, Lines
 from chunter_nsq.messages.command import Addressee, Command, Origin, Refused, read, restore
 from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, compact, timestamp
 from chunter_nsq.messages.reading import Unreadable
+from chunter_nsq.messages.withheld import without_keys
 from chunter_nsq.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -174,8 +175,9 @@ class Dispatcher:
     async def _take(self, command: Command, nonce: str | None) -> None:
         about = command.uuid if command.action.names is None else command.action.names(command)
         announce = command.action.lane is not Lane.QUERY and not _is_past(command)
+        kept = replace(command, document=without_keys(command.document))
         try:
-            known = await self._journal.accept(command, uuid=about, announce=announce, nonce=nonce)
+            known = await self._journal.accept(kept, uuid=about, announce=announce, nonce=nonce)
         except NonceSeen:
             fault = NotAuthorized("auth.nonce was used before; sign the command again with a new one")
             await self._outbox.put([self._rejection(_refused(command, fault))])
@@ -259,6 +261,8 @@ class Dispatcher:
                         return step
                     if isinstance(step, Progress):
                         await self._note(job, step)
+                    elif isinstance(step, Leave):
+                        await self._lines.leave(job, step.ground)
                     else:
                         written = self._outbox.put([step])
                         for listener in self.listeners:

@@ -12,6 +12,7 @@ from typing import Any
 
 from chunter_nsq.actions import Lane, Progress
 from chunter_nsq.errors import Locked
+from chunter_nsq.ground import Ground, is_pulled_away
 from chunter_nsq.hostlock import HostLock
 from chunter_nsq.messages.command import Command
 from chunter_nsq.slots import Slots
@@ -23,7 +24,8 @@ log = logging.getLogger(__name__)
 class Job:
     """A command on its way through; ``uuid`` is the VM that it is about, even one that it will make.
 
-    ``refusal`` is why it cannot be run after all, found while it waited.
+    ``refusal`` is why it cannot be run after all, found while it waited. ``gone`` is set when those behind it need not
+    wait for it any more; ``ground`` is what it stands on when it left before its end.
     """
 
     command: Command
@@ -37,6 +39,9 @@ class Job:
     progress: Progress = field(default_factory=lambda: Progress("running"))
     progress_since: float = 0.0
     progress_told: float = 0.0
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    place: AsyncExitStack = field(default_factory=AsyncExitStack)
+    ground: Ground | None = None
 
 
 class Lines:
@@ -48,6 +53,7 @@ class Lines:
         self._lanes = {lane: Slots(limit) for lane, limit in limits.items()}
         self._run = run
         self._lines: dict[str, deque[Job]] = {}
+        self._away: dict[str, list[Job]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._host_lock = host_lock or HostLock()
         self._is_open = True
@@ -83,6 +89,16 @@ class Lines:
         if job.task is not None:
             job.task.cancel()  # it waits for the host lock or for a place in its lane
         return True
+
+    async def leave(self, job: Job, ground: Ground) -> None:
+        """Let a running job out of its line and into the transfer lane, whose place it waits for."""
+        if job.ground is not None:
+            return
+        job.ground = ground
+        self._away.setdefault(job.uuid or "host", []).append(job)
+        job.gone.set()
+        await job.place.aclose()
+        await job.place.enter_async_context(self._lanes[Lane.TRANSFER])
 
     def resize(self, limits: Mapping[Lane, int]) -> None:
         """Change how many jobs of each lane run at a time."""
@@ -125,16 +141,24 @@ class Lines:
                 if not job.is_settled:
                     # a task of its own, so that cancelling the job leaves the line alone
                     job.task = self._spawn(self._serve(job))
-                    await asyncio.wait({job.task})
-                self.queued -= 1
-                self._shorter.set()
+                    job.task.add_done_callback(lambda _, gone=job.gone: gone.set())  # type: ignore[misc] # mypy does not infer it
+                    await job.gone.wait()
+                if job.ground is not None and job.task is not None and not job.task.done():
+                    job.task.add_done_callback(lambda _: self._count_off())
+                else:
+                    self._count_off()
                 line.popleft()
         finally:
             if self._lines.get(key) is line:
                 del self._lines[key]
 
+    def _count_off(self) -> None:
+        self.queued -= 1
+        self._shorter.set()
+
     async def _serve(self, job: Job) -> None:
         """Run a job within its lane; the host lock comes first, so that waiting for it takes no place."""
+        await self._wait_for_those_away(job)
         async with AsyncExitStack() as stack:
             if job.command.action.exclusive and not job.command.dry_run:
                 try:
@@ -143,8 +167,21 @@ class Lines:
                     job.refusal = fault
             await self._enter(job)
 
+    async def _wait_for_those_away(self, job: Job) -> None:
+        """For what would lose its ground to this job; with ``force`` it is cancelled, when that can be done."""
+        for other in tuple(self._away.get(job.uuid or "host", ())):
+            if other.ground is None or other.task is None or other.task.done():
+                continue
+            if is_pulled_away(other.ground, job.command.action.name, job.command.params):
+                is_forced = getattr(job.command.params, "force", False) and other.command.action.cancellable
+                if is_forced and not other.is_settled:
+                    other.is_cancelled = True
+                    other.task.cancel()
+                await asyncio.wait({other.task})
+
     async def _enter(self, job: Job) -> None:
-        async with self._lanes[job.command.action.lane]:
+        async with job.place:
+            await job.place.enter_async_context(self._lanes[job.command.action.first_lane])
             if not self._is_open and job.command.action.lane is not Lane.QUERY:
                 return
             if job.is_settled:
@@ -155,3 +192,11 @@ class Lines:
             finally:
                 job.is_running = False
                 job.is_settled = True  # it stands in its line a moment longer
+                self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        away = self._away.get(job.uuid or "host", [])
+        if job in away:
+            away.remove(job)
+            if not away:
+                del self._away[job.uuid or "host"]
