@@ -6,7 +6,7 @@ members of each machine are kept, so that a thousand of them are small.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,13 +27,14 @@ class Machine:
 
 
 class Inventory:
-    """Machines by uuid."""
+    """Machines by uuid; each of ``watchers`` is shown every document that comes, None for a machine that is gone."""
 
     def __init__(self, vmadm: Vmadm) -> None:
         self._vmadm = vmadm
         self._machines: dict[str, Machine] = {}
         self._is_live = False
         self.changes = 0
+        self.watchers: list[Callable[[Mapping[str, Any] | None, str], None]] = []
 
     async def machines(self) -> tuple[Machine, ...]:
         """All machines; asks vmadm when the stream is down."""
@@ -54,8 +55,11 @@ class Inventory:
 
     def begin(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """The stream is up, and these machines are there."""
-        self._replace(documents)
+        whole = list(documents)
+        self._replace(whole)
         self._is_live = True
+        for document in whole:
+            self._show(document, _uuid(document))
 
     def put(self, document: Mapping[str, Any]) -> None:
         """A machine was made or changed."""
@@ -63,15 +67,21 @@ class Inventory:
         if machine is not None and self._machines.get(machine.uuid) != machine:
             self._machines[machine.uuid] = machine
             self.changes += 1
+        self._show(document, _uuid(document))
 
     def drop(self, uuid: str) -> None:
         """A machine is gone."""
         if self._machines.pop(uuid, None) is not None:
             self.changes += 1
+        self._show(None, uuid)
 
     def end(self) -> None:
         """The stream is down."""
         self._is_live = False
+
+    def _show(self, document: Mapping[str, Any] | None, uuid: str) -> None:
+        for watch in self.watchers:
+            watch(document, uuid)
 
     def _replace(self, documents: Iterable[Mapping[str, Any]]) -> None:
         found = {machine.uuid: machine for machine in map(_machine, documents) if machine is not None}
@@ -81,8 +91,8 @@ class Inventory:
 
 
 def _machine(document: Mapping[str, Any]) -> Machine | None:
-    uuid = document.get("uuid") or document.get("zonename")
-    if not isinstance(uuid, str):
+    uuid = _uuid(document)
+    if not uuid:
         return None
     memory = document.get("max_physical_memory")
     return Machine(
@@ -92,3 +102,8 @@ def _machine(document: Mapping[str, Any]) -> Machine | None:
         str(document.get("state") or ""),
         memory if isinstance(memory, int) else 0,
     )
+
+
+def _uuid(document: Mapping[str, Any]) -> str:
+    uuid = document.get("uuid") or document.get("zonename")
+    return uuid if isinstance(uuid, str) else ""

@@ -6,11 +6,13 @@ from chunter_nsq.ticker import Publisher
 from chunter_nsq.tools import Tools
 from publishers.announce import Announce
 from publishers.arc import Arc
+from publishers.caphits import CapRecord
 from publishers.heartbeat import Heartbeat
 from publishers.memory import Memory
 from publishers.metrics import Metrics
 from publishers.services import Services
 from publishers.snapshots import Snapshots
+from publishers.stops import Stops
 from publishers.zoneinfo import ZoneInfo
 from publishers.zones import Zones
 from publishers.zpools import Zpools
@@ -18,7 +20,7 @@ from publishers.zpools import Zpools
 
 def schedule(tools: Tools) -> tuple[Publisher, ...]:
     """The publishers of a host; each says how often it wants to be asked."""
-    info = ZoneInfo(tools)
+    info, caps = ZoneInfo(tools), CapRecord()
     return (
         Announce(tools),
         Heartbeat(tools),
@@ -29,5 +31,6 @@ def schedule(tools: Tools) -> tuple[Publisher, ...]:
         Zpools(tools),
         Arc(tools),
         Snapshots(tools),
-        Metrics(tools),
+        Metrics(tools, caps),
+        Stops(tools, caps),
     )

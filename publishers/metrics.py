@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from chunter_nsq.messages.events import Event
 from chunter_nsq.smartos.kstat import Kstats
 from chunter_nsq.tools import Tools
+from publishers.caphits import CapRecord
 from publishers.meters import Meters, specs
 from publishers.zonenames import ZoneNames
 
@@ -19,8 +20,9 @@ class Metrics:
 
     name = "metrics"
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, caps: CapRecord | None = None) -> None:
         self._tools = tools
+        self._caps = caps or CapRecord()
         self._kstat = Kstats(tools.runner)
         self._names = ZoneNames(tools)
         self._meters = self._fresh()
@@ -42,6 +44,7 @@ class Metrics:
         try:
             for count, event in enumerate(self._meters.read(table.kstats(), table.zones(), reading.at)):
                 if event is not None:
+                    self._caps.hear(event)
                     batch.append(event)
                 if len(batch) >= _BATCH:
                     yield batch

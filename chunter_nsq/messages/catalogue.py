@@ -121,6 +121,8 @@ _DEAD_LETTER = record(
     truncated=FLAG,
     sha256=TEXT,
 )
+STOP_CAUSES = ("shut_down_inside", "init_failed", "init_killed", "out_of_memory", "unknown")
+_WHY = record(cause=one_of(*STOP_CAUSES), evidence=many(record(source=TEXT, says=TEXT)))
 _SIZE = record(size=COUNT, timestamp=TIME, optional={"vmadm": FLAG})
 
 
@@ -152,6 +154,7 @@ KINDS: tuple[Kind, ...] = (
         howl("update", record(config=ANY_OBJECT, optional={"package": TEXT, "hypervisor": TEXT})),
     ),
     Kind("chunter.zone.info", "zone", "what the hypervisor of a running machine tells", howl("info", ANY_OBJECT)),
+    Kind("chunter.zone.stopped", "zone", "why a machine stopped that nobody stopped", howl("why", _WHY)),
     Kind("chunter.zone.deleted", "zone", "a zone is gone", howl("delete")),
     Kind(
         "chunter.service.changed",
