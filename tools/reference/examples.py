@@ -22,6 +22,8 @@ from tools.demo.world import Event, World
 MACHINE = "0c8dbb0b-6ce0-4d8e-8c1b-1d4a0f9f8a11"
 RULE = {"action": "allow", "direction": "inbound", "protocol": "tcp", "target": "all", "filters": [22, 443]}
 NOT_PLAYED: Mapping[str, str] = {}
+_IMAGE = "7b5981c4-1889-11e7-b4c5-3f3bdfc9b88b"
+_SERVICE = "svc:/system/cron:default"
 _LONG = 4
 _STATISTICS_SECONDS = 8.0
 _SETTINGS = {"execute_api": "on", "snapshot_update_interval": "5s"} | {
@@ -50,7 +52,9 @@ async def _play(controller: Controller) -> None:
     run = controller.run
     for name in ("host.ping", "host.info"):
         await run(name)
+    await run("lock.acquire", MACHINE)
     await run("machine.create", MACHINE, payload=zone("web0"))
+    await run("lock.release", MACHINE)
     await controller.state(MACHINE, "running")
     listed = await run("machine.list", fields=["uuid", "alias", "state"])
     other = next(one["uuid"] for one in listed["result"]["machines"] if one["uuid"] != MACHINE)
@@ -61,6 +65,7 @@ async def _play(controller: Controller) -> None:
     )
     await controller.world.by_hand("svcadm", "-z", MACHINE, "mark", "-I", "maintenance", "svc:/network/ssh:default")
     await controller.until(lambda event: event["data"].get("attention"), "the service in maintenance")
+    await _insides(controller)
     await run("machine.update", MACHINE, payload={"max_physical_memory": 512})
     await run("firewall.update", MACHINE, rules=[RULE, f"FROM vm {MACHINE} TO any BLOCK tcp PORT 25"])
     await run("machine.reboot", MACHINE, force=True)
@@ -80,6 +85,22 @@ async def _play(controller: Controller) -> None:
     await run("machine.delete", MACHINE)
     await controller.until(lambda event: event["type"] == "chunter.zone.deleted", "the deletion")
     await run("host.replay", topic="chunter.zone", **{"from": 1, "to": 2})
+
+
+async def _insides(controller: Controller) -> None:
+    """Services and programs of the machine, images of the host, and a machine that stops by itself."""
+    run = controller.run
+    await run("service.clear", MACHINE, service="svc:/network/ssh:default")
+    for verb in ("disable", "enable", "refresh", "restart"):
+        await run(f"service.{verb}", MACHINE, service=_SERVICE)
+    await run("machine.execute", MACHINE, argv=["sh", "-c", "echo who am I; hostname; exit 3"])
+    await run("image.import", image=_IMAGE)
+    await run("image.list")
+    await run("image.delete", image=_IMAGE)
+    listed = await run("machine.list", fields=["uuid", "alias", "state"])
+    other = next(one["uuid"] for one in reversed(listed["result"]["machines"]) if one["uuid"] != MACHINE)
+    await controller.world.by_hand("vmadm", "kill", "-s", "KILL", other)
+    await controller.until(lambda event: event["type"] == "chunter.zone.stopped", "why it stopped")
 
 
 async def _statistics(controller: Controller) -> None:

@@ -92,6 +92,9 @@ def _action(action: Action, examples: Examples) -> str:
     about = [f"### {action.name}", _says(action), _facts(action)]
     if listed := [f"- `{name}` {_form(action, name, field)}" for name, field in _members(action)]:
         about.append("\n".join(listed))
+    if ways := getattr(action.form, "WAYS", ()):
+        forms = (" and ".join(f"`{member}`" for member in way.needed) for way in ways)
+        about.append(f"Exactly one of these forms: {'; or '.join(forms)}.")
     shown = examples["actions"].get(action.name)
     if shown:
         answer = {name: one for name, one in shown.items() if name != "command"}
