@@ -65,8 +65,14 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
         yield await _plan(tools, payload, known)
         return
     if known is not None:
-        yield Done(_result(await _adopt(tools, layout, known, command.resumed)))
+        try:
+            adopted = await _adopt(tools, layout, known, command.resumed)
+        except Interrupted:
+            yield announced(uuid, "failed")
+            raise
+        yield Done(_result(adopted))
         return
+    await _check_free(tools, payload)
     try:
         yield memory_event(tools.host.id, await tools.memory.promise(uuid, wanted_mib(payload)))
         async for step in _prepared(tools, command, payload):
@@ -83,6 +89,16 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     finally:
         tools.memory.settle(uuid)
     yield Done(_result(made))
+
+
+async def _check_free(tools: Tools, payload: dict[str, Any]) -> None:
+    """Data without a machine is somebody's; taking back a failed create would destroy it."""
+    dataset = f"{payload.get('zpool') or 'zones'}/{payload['uuid']}"
+    if await tools.zfs.exists(dataset):
+        raise AlreadyExists(
+            f"There is a dataset {dataset} without a machine: destroy it, rename it, or take another uuid",
+            {"dataset": dataset},
+        )
 
 
 async def _prepared(tools: Tools, command: Command, payload: dict[str, Any]) -> AsyncIterator[Yield]:
@@ -114,6 +130,8 @@ async def _made(tools: Tools, layout: Layout, payload: dict[str, Any]) -> dict[s
         await tools.vmadm.create(payload)
         await layout.settle()
         machine = await tools.vmadm.get(uuid)
+    except AlreadyExists:
+        raise  # somebody made it meanwhile: it is not ours to remove
     except Fault as fault:
         await _removed(tools, uuid, fault)
         raise

@@ -71,7 +71,9 @@ def create_faults(values: Mapping[str, Any]) -> Faults:
     try:
         to_vmadm(forms[0], forms[1], forms[2], _ANYWHERE)
     except Fault as fault:
-        found |= _placed(fault)
+        for form, faults in _placed(fault).items():
+            is_nested = isinstance(faults, dict) and isinstance(found.get(form), dict)
+            found[form] = {**found[form], **faults} if is_nested else faults
     return found
 
 

@@ -158,3 +158,14 @@ async def test_start_says_whether_it_boots(ears: Ears, host: Host) -> None:
     params = {"payload": payload(autoboot=False), "start": True}
     done = await ears.result(host.send("machine.create", params=params))
     assert "running" == done["result"]["state"]
+
+
+async def test_data_without_a_machine_is_not_touched(ears: Ears, host: Host) -> None:
+    """A create whose uuid names a dataset that is there is refused, and the dataset stays."""
+    uuid = new_uuid()
+    host.tool("zfs", "create", f"zones/{uuid}")
+    done = await ears.result(host.send("machine.create", uuid, params={"payload": payload()}))
+
+    assert "already_exists" == done["error"]["code"]
+    assert f"zones/{uuid}" in host.tool("zfs", "list", "-H", "-o", "name").stdout.split()
+    assert not any("create" in argv for argv in host.invocations("vmadm"))

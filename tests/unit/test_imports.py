@@ -1,0 +1,106 @@
+"""Who shares which import."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tool_scripts import shell_tool
+
+from chunter_nsq.errors import ToolFailed
+from chunter_nsq.imports import Imports
+from chunter_nsq.smartos.imgadm import Imgadm
+from chunter_nsq.smartos.runner import Runner
+from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
+
+IMAGE = "85d0f826-0131-11ed-973d-2bfeef68011f"
+OTHER = "7b5981c4-1889-11e7-b4c5-3f3bdfc9b88b"
+
+
+class Shop:
+    """Imports whose tool waits for a file ``open`` and ends as ``status`` says."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runner = Runner(root)
+        self.imports = Imports(Imgadm(self.runner), ZfsDatasets(self.runner))
+        shell_tool(
+            root,
+            "imgadm",
+            f'echo "$@" >> {root}/imgadm.argv\nwhile [ ! -e {root}/open ]; do /bin/sleep 0.02; done\n'
+            f"[ -e {root}/fail ] || exit 0\necho 'imgadm import: error (DownloadError): gone' >&2\nexit 1",
+        )
+        shell_tool(root, "zfs", f'echo "$@" >> {root}/zfs.argv\necho "cannot open: dataset does not exist" >&2\nexit 1')
+
+    def set(self, *names: str) -> None:
+        """Make these files."""
+        for name in names:
+            (self.root / name).touch()
+
+    async def want(self, image: str = IMAGE, *, asked: float | None = None) -> str:
+        """Ask for an image; what becomes of it."""
+        try:
+            async for _ in self.imports.bring(image, asked=time.time() if asked is None else asked):
+                pass
+        except ToolFailed as fault:
+            return fault.message
+        return "there"
+
+    def lines(self, tool: str) -> list[str]:
+        """What was typed."""
+        file = self.root / f"{tool}.argv"
+        return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.fixture
+async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
+    """A shop whose tools end with the test."""
+    one = Shop(tmp_path)
+    yield one
+    await one.runner.close()
+
+
+async def test_one_import_for_all(shop: Shop) -> None:
+    """However many want it, one tool runs; another image has one of its own."""
+    wants = [asyncio.create_task(shop.want(image)) for image in (IMAGE, IMAGE, IMAGE, OTHER)]
+    while len(shop.lines("imgadm")) < 2:
+        await asyncio.sleep(0.02)
+    assert shop.imports.is_running(IMAGE)
+    shop.set("open")
+    assert ["there"] * 4 == await asyncio.gather(*wants)
+    assert 2 == len(shop.lines("imgadm"))
+    await asyncio.sleep(0)
+    assert not shop.imports.is_running(IMAGE)
+
+
+async def test_a_failure_is_everybodys(shop: Shop) -> None:
+    """Those who waited, and those who had asked before it failed, are told; later ones try anew."""
+    began = time.time()
+    shop.set("open", "fail")
+    ends = await asyncio.gather(*(shop.want() for _ in range(3)))
+    assert all("DownloadError" in end for end in ends)
+    assert "DownloadError" in await shop.want(asked=began)
+    assert 1 == len(shop.lines("imgadm"))
+    assert [f"destroy -r zones/{IMAGE}-partial"] == shop.lines("zfs")
+    (shop.root / "fail").unlink()
+    assert "there" == await shop.want()
+    assert "there" == await shop.want(asked=began)
+
+
+async def test_an_import_lasts_as_long_as_somebody_waits(shop: Shop) -> None:
+    """One who gives up leaves it to the others; when the last one does, the tool is ended and its traces removed."""
+    first, second = (asyncio.create_task(shop.want()) for _ in range(2))
+    while not shop.lines("imgadm"):
+        await asyncio.sleep(0.02)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert shop.imports.is_running(IMAGE)
+    assert 1 == len(shop.runner.active())
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
+    assert not shop.imports.is_running(IMAGE)
+    assert () == shop.runner.active()
+    assert [f"destroy -r zones/{IMAGE}-partial"] == shop.lines("zfs")
