@@ -1,4 +1,4 @@
-"""The parts of one upload in memory: made as the budget allows, used again and again."""
+"""Room for the parts of one transfer: made as the budget allows, used again and again."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def slices(key: str, size: int, piece_bytes: int, etag: str = "") -> tuple[Piece
     )
 
 
-def fetch(transfer: Transfer, piece: Piece) -> bytearray:
-    """The bytes of a piece; what broke off is gone on with, what is damaged is read once more.
+def fetch(transfer: Transfer, piece: Piece, content: memoryview) -> None:
+    """Fill ``content`` with a piece; what broke off is gone on with, what is damaged is read once more.
 
     Raises:
         ChecksumMismatch: it is not what was stored; details: key, part, first_byte, last_byte, expected, found.
@@ -61,10 +61,10 @@ def fetch(transfer: Transfer, piece: Piece) -> bytearray:
     """
     found = ""
     for _ in range(_TRIES):
-        content = _read(transfer, piece)
+        _read(transfer, piece, content)
         found = _difference(piece, content)
         if not found:
-            return content
+            return
         log.warning("storage.part_differs", extra={"key": piece.key, "part": piece.number, "found": found})
     last = piece.first + piece.size - 1
     raise ChecksumMismatch(
@@ -80,8 +80,7 @@ def fetch(transfer: Transfer, piece: Piece) -> bytearray:
     )
 
 
-def _read(transfer: Transfer, piece: Piece) -> bytearray:
-    content = bytearray(piece.size)
+def _read(transfer: Transfer, piece: Piece, content: memoryview) -> None:
     filled = 0
     what = f"read part {piece.number} of {piece.key}"
 
@@ -103,10 +102,9 @@ def _read(transfer: Transfer, piece: Piece) -> bytearray:
             raise
         said = {"key": piece.key, "part": piece.number, "expected": piece.etag}
         raise ChecksumMismatch(f"{piece.key} is another object than the one that was stored", said) from fault
-    return content
 
 
-def _difference(piece: Piece, content: bytearray) -> str:
+def _difference(piece: Piece, content: memoryview) -> str:
     """The hash that is found instead of the one expected; nothing when they agree."""
     if piece.sha256:
         found = hashlib.sha256(content).hexdigest()

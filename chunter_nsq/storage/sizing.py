@@ -14,6 +14,7 @@ _SEGMENT_SHARE = 0.9
 _SEGMENT_BYTES = 256 * 1024 * MIB
 _PART_SHARE = 4  # so that one is filled while others are on their way
 _MOST_UPLOADS = 8
+_PACKERS = (os.cpu_count() or 1) + 1  # one more than can run, since each also waits for the next block
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def sizes(
     part = min(max(wanted, least), profile.most_part_bytes)
     segment_parts = max(1, min(int(profile.max_parts * _SEGMENT_SHARE), _SEGMENT_BYTES // part))
     fit = max(1, budget_bytes // part - 2)
-    return Sizes(part, segment_parts, min(uploads, fit), os.cpu_count() or 1)
+    return Sizes(part, segment_parts, min(uploads, fit), _PACKERS)
 
 
 def resumed(state: UploadState, now: Sizes) -> Sizes:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from chunter_nsq.storage.budget import Budget, Lease
+from chunter_nsq.storage.buffers import Buffers
 from chunter_nsq.storage.compress import Codec
 from chunter_nsq.storage.conveyor import Conveyor
 from chunter_nsq.storage.crew import Crew
@@ -108,23 +109,18 @@ class Unpacking:
     def _ask(self, readers: int, get: Give) -> None:
         """Hand out reads in order, as many as memory and the number of readers allow."""
         largest_bytes = max((piece.size for piece in self._pieces), default=0)
-        ahead_bytes = largest_bytes * (readers + _AHEAD)
-        with Budget(ahead_bytes).lease(ahead_bytes, self._transfer.stop) as ahead:
-            for piece in self._pieces:
-                ahead.take(piece.size)
-                self._lease.take(piece.size)
-                get(partial(self._fetch, piece, ahead, self._parts.place()))
-            self._parts.end()
+        buffers = Buffers(self._lease, largest_bytes, readers + _AHEAD, self._transfer.stop)
+        for piece in self._pieces:
+            get(partial(self._fetch, piece, buffers.next(), buffers, self._parts.place()))
+        self._parts.end()
 
-    def _fetch(self, piece: Piece, ahead: Lease, deliver: Callable[[tuple[memoryview, _Held]], None]) -> None:
-        content = fetch(self._transfer, piece)
-
-        def give_back() -> None:
-            ahead.give(piece.size)
-            self._lease.give(piece.size)
-
+    def _fetch(
+        self, piece: Piece, buffer: bytearray, buffers: Buffers, deliver: Callable[[tuple[memoryview, _Held]], None]
+    ) -> None:
+        content = memoryview(buffer)[: piece.size]
+        fetch(self._transfer, piece, content)
         self._transfer.meter.add(stored_bytes=piece.size)
-        deliver((memoryview(content), _Held(give_back)))
+        deliver((content, _Held(partial(buffers.give, buffer))))
 
     def _cut(self, packer: Codec, cutter: Cutter, data: memoryview, held: _Held, unpack: Give) -> None:
         self._count(data)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any
 
 from chunter_nsq.errors import ChecksumMismatch, Fault, StorageFailed
-from chunter_nsq.storage.budget import Lease
+from chunter_nsq.storage.buffers import Buffers
 from chunter_nsq.storage.conveyor import Conveyor
 from chunter_nsq.storage.crew import Crew
 from chunter_nsq.storage.download import Wanted
@@ -78,22 +78,23 @@ def _damaged(transfer: Transfer, file: File, readers: int) -> tuple[dict[str, An
     floor = transfer.budget.lease(largest_bytes, transfer.stop)
     with transfer.stop.calling(transfer.bucket.hang_up), floor as lease, Crew(transfer.stop, "verify") as crew:
         get = crew.workers(readers, "get")
+        buffers = Buffers(lease, largest_bytes, readers, transfer.stop)
         for piece in found:
-            lease.take(piece.size)
-            get(partial(_look, transfer, piece, lease, verdicts.place()))
+            get(partial(_look, transfer, piece, buffers, verdicts.place()))
         verdicts.end()
         return tuple(each for each in verdicts if each is not None)
 
 
-def _look(transfer: Transfer, piece: Piece, lease: Lease, deliver: Any) -> None:
+def _look(transfer: Transfer, piece: Piece, buffers: Buffers, deliver: Callable[[dict[str, Any] | None], None]) -> None:
     """Damage is what is looked for; a store that is away says nothing about the backup and ends the verification."""
+    buffer = buffers.next()
     try:
-        fetch(transfer, piece)
+        fetch(transfer, piece, memoryview(buffer)[: piece.size])
     except Fault as fault:
         if fault.transient or transfer.stop.is_set():
             raise
         deliver(fault.as_dict())
     else:
         deliver(None)
-    lease.give(piece.size)
+    buffers.give(buffer)
     transfer.meter.add(stored_bytes=piece.size)
