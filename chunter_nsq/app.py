@@ -23,6 +23,7 @@ import publishers
 from chunter_nsq import __version__, identity, logs, telemetry
 from chunter_nsq.actions import Lane
 from chunter_nsq.authority import Authority, KeysInvalid, read_keys
+from chunter_nsq.backup.means import Backups
 from chunter_nsq.bus.address import Address
 from chunter_nsq.bus.consumer import Consumer
 from chunter_nsq.bus.faults import PublishInvalid
@@ -167,6 +168,7 @@ class Agent:
             prtconf=prtconf,
             svcadm=Svcadm(self.runner),
             zlogin=Zlogin(self.runner),
+            backups=Backups.on(self.runner, lambda: self.config),
             inventory=inventory,
             memory=Memory(prtconf, inventory, lambda: self.config.reserved_memory_bytes // 2**20),
             outbox=self.outbox,

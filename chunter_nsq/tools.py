@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from chunter_nsq.backup.means import Backups
 from chunter_nsq.config import Config
 from chunter_nsq.host import Host
 from chunter_nsq.hostlock import HostLock
@@ -56,6 +57,7 @@ class Tools:
     prtconf: Prtconf
     svcadm: Svcadm
     zlogin: Zlogin
+    backups: Backups
     inventory: Inventory
     memory: Memory
     outbox: Outbox

@@ -5,7 +5,20 @@ from __future__ import annotations
 from types import ModuleType
 
 from chunter_nsq.actions import Action
-from handlers import change, command, creation, execution, firewall, host, image, lock, machine, service, snapshot
+from handlers import (
+    backup,
+    change,
+    command,
+    creation,
+    execution,
+    firewall,
+    host,
+    image,
+    lock,
+    machine,
+    service,
+    snapshot,
+)
 
 FAMILIES: tuple[ModuleType, ...] = (
     host,
@@ -15,6 +28,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     execution,
     image,
     snapshot,
+    backup,
     service,
     firewall,
     lock,

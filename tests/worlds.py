@@ -33,10 +33,16 @@ class Host:
     """A simulated host with an agent of its own; the agent is a child process."""
 
     def __init__(
-        self, directory: Path, nsqd: Nsqd, *, zones: int = 0, settings: Mapping[str, str] | None = None
+        self,
+        directory: Path,
+        nsqd: Nsqd,
+        *,
+        zones: int = 0,
+        zfs: str = "simulated",
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self.nsqd = nsqd
-        self.platform = simulator.create(directory / "platform", zones=zones)
+        self.platform = simulator.create(directory / "platform", zones=zones, zfs=zfs)
         self.root = directory / "chunter"
         self.log = directory / "agent.log"
         self.status_port = free_port()

@@ -138,6 +138,22 @@ def _snapshot(action: str, **more: Shape) -> Kind:
     return Kind(f"chunter.snapshot.{action}", "snapshot", says, howl("snapshot", data))
 
 
+_FILE = record(size=COUNT, raw_size=COUNT, sha1=TEXT, sha256=TEXT)
+_CHANGED = record(
+    optional={
+        "state": one_of("uploading", "restoring"),
+        "files": mapping(_FILE),
+        "xml": FLAG,
+        "local": FLAG,
+    }
+)
+
+
+def _backup(kind: str, action: str, says: str, data: Shape) -> Kind:
+    message = howl("backup", record(action=one_of(action), uuid=TEXT, data=data))
+    return Kind(f"chunter.backup.{kind}", "backup", says, message)
+
+
 KINDS: tuple[Kind, ...] = (
     Kind("chunter.result", "result", "what becomes of a command", _RESULT),
     Kind(
@@ -190,6 +206,19 @@ KINDS: tuple[Kind, ...] = (
     _snapshot("rollback"),
     _snapshot("error", message=TEXT),
     _snapshot("sizes", data=mapping(_SIZE), removed=many(TEXT), count=COUNT, bytes=COUNT),
+    _backup("update", "update", "how far a backup is, or where it is", _CHANGED),
+    _backup(
+        "completed",
+        "update",
+        "a backup is in the store, whole and read back",
+        record(state=one_of("completed"), local=FLAG, size=COUNT, parent=maybe(TEXT), files=mapping(_FILE)),
+    ),
+    _backup(
+        "failed",
+        "update",
+        "a backup was not made or not restored; nothing of it counts, and the machine is as it was",
+        record(state=one_of("failed"), message=TEXT),
+    ),
     Kind("chunter.host.announce", "announce", "this host is here, and what it is", howl("announce", _ANNOUNCE)),
     Kind("chunter.host.heartbeat", "announce", "this host lives", howl("heartbeat", _HEARTBEAT)),
     Kind("chunter.host.leaving", "announce", "the agent ends in order", howl("leaving", record(host=TEXT, alias=TEXT))),

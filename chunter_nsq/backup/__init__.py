@@ -1,0 +1,1 @@
+"""Backups of machines: what lies between ZFS and the object store."""

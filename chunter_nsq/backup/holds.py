@@ -1,0 +1,41 @@
+"""Snapshots that must not go while they are read: held by ZFS, by a name that is the command's own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from chunter_nsq.backup.memo import tag
+from chunter_nsq.errors import AlreadyExists, Fault, NotFound
+from chunter_nsq.smartos.zfs import Zfs
+
+log = logging.getLogger(__name__)
+
+
+class Holds:
+    """The holds of one command; an earlier run of it may have made them."""
+
+    def __init__(self, zfs: Zfs, command_id: str) -> None:
+        self.tag = f"chunter-{tag(command_id)}"
+        self._zfs = zfs
+        self._held: list[str] = []
+
+    async def take(self, snapshots: Iterable[str]) -> None:
+        """Hold them; raises NotFound."""
+        for name in snapshots:
+            self._held.append(name)
+            try:
+                await self._zfs.hold(name, self.tag)
+            except AlreadyExists:
+                log.info("backup.held_already", extra={"snapshot": name})
+
+    async def release(self) -> None:
+        """Let go of all; what could not be done is in the log."""
+        while self._held:
+            name = self._held.pop()
+            try:
+                await self._zfs.release(name, self.tag)
+            except NotFound:
+                continue
+            except Fault as fault:
+                log.warning("backup.hold_left", extra={"snapshot": name, "tag": self.tag, "why": fault.message})

@@ -1,0 +1,26 @@
+"""What a backup would do, shown without doing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chunter_nsq.backup.making import Making
+from chunter_nsq.backup.plan import wants_snapshot
+from chunter_nsq.smartos import zfs_argv, zfs_stream_argv
+from chunter_nsq.tools import Tools
+
+
+async def of_create(tools: Tools, making: Making) -> dict[str, Any]:
+    """The vectors that would run, and what was found on the host and in the store."""
+    seen = await making.look()
+    names = [one.snapshot for one in seen.stretches]
+    fresh = await wants_snapshot(tools.zfs, names, making.params.create)
+    argv = [zfs_argv.snapshot_argv(names)] if fresh else []
+    argv += [zfs_stream_argv.send_argv(one.snapshot, one.base) for one in seen.stretches]
+    found = {
+        "state": seen.machine.get("state"),
+        "datasets": [one.dataset for one in seen.stretches],
+        "present": [] if fresh else names,
+        "parent": None if seen.parent is None else seen.parent.created,
+    }
+    return {"dry_run": True, "argv": [list(one) for one in argv], "found": found}

@@ -1,0 +1,51 @@
+"""backup.create: a machine's disks and configuration into the object store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from chunter_nsq.actions import Done, Lane, Leave, Progress, Subject, Yield, action
+from chunter_nsq.backup import preview, told
+from chunter_nsq.backup.course import Course
+from chunter_nsq.backup.making import Making
+from chunter_nsq.errors import Fault
+from chunter_nsq.messages.backup_params import BackupCreate
+from chunter_nsq.messages.command import Command
+from chunter_nsq.tools import Tools
+
+
+@action(
+    "backup.create",
+    form=BackupCreate,
+    lane=Lane.TRANSFER,
+    subject=Subject.REQUIRED,
+    group="backup_api",
+    cancellable=True,
+    leaves=True,
+)
+async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """Store a snapshot of a machine, whole or what changed since a parent; other commands go on meanwhile."""
+    making = Making(tools, command)
+    if command.dry_run:
+        yield Done(await preview.of_create(tools, making))
+        return
+    yield Progress("preparing")
+    try:
+        plan = await making.prepare()
+        yield Leave(plan.ground)
+        yield Progress("uploading")
+        async with Course(lambda tell: making.run(plan, tell)) as course:
+            async for step in course:
+                yield step
+        manifest = course.result
+    except (asyncio.CancelledError, GeneratorExit):
+        await making.undo(hasty=True)
+        raise
+    except Exception as fault:
+        await making.undo(hasty=False)
+        if isinstance(fault, Fault):
+            yield told.failed(making.vm, making.params.snapshot, fault.message)
+        raise
+    event = told.completed(making.vm, manifest, making.memo.forgotten(), local=making.is_local)
+    yield Done(making.result(plan, manifest), (event,))

@@ -1,0 +1,234 @@
+"""Backups as commands: a real agent, real datasets, a real object store."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from nsq_servers import Nsqd
+from worlds import Ears, Host, new_uuid, payload
+from zfs_pool import Pool, destroy
+
+from chunter_nsq.smartos.simulator import faults
+from chunter_nsq.storage.account import Account
+from chunter_nsq.storage.bucket import Bucket
+
+pytest_plugins = ("zfs_pool", "s3_servers")
+
+
+def settings_for(account: Account) -> dict[str, str]:
+    """What chunter.conf says of the store."""
+    return {
+        "s3.endpoint": account.endpoint,
+        "s3.bucket": account.bucket,
+        "s3.access_key": account.access_key,
+        "s3.secret_key": account.secret_key,
+    }
+
+
+@pytest.fixture
+async def backed(tmp_path: Path, nsqd: Nsqd, zfs_pool: Pool, account: Account, request) -> Iterator[Host]:
+    """A host with real datasets, a store, and an agent."""
+    base = f"{zfs_pool.name}/b{hashlib.sha1(request.node.name.encode(), usedforsecurity=False).hexdigest()[:8]}"
+    host = Host(tmp_path / "backed", nsqd, zfs=f"host:{base}", settings=settings_for(account))
+    host.base = base
+    await host.start().ready()
+    yield host
+    host.end()
+    destroy(base)
+
+
+@pytest.fixture
+async def small(new_host: Callable[..., Host], account: Account) -> Host:
+    """A host with simulated datasets, a store, and an agent."""
+    return await new_host(settings=settings_for(account)).start().ready()
+
+
+async def made(host: Host, ears: Ears, **members) -> str:
+    """A stopped machine."""
+    uuid = new_uuid()
+    wanted = {"payload": payload(autoboot=False, **members), "start": False}
+    done = await ears.result(host.send("machine.create", uuid, params=wanted), 60)
+    assert "succeeded" == done["status"], done
+    return uuid
+
+
+async def run(host: Host, ears: Ears, action: str, uuid: str, seconds: float = 60, **params) -> dict:
+    """A command's final result."""
+    return await ears.result(host.send(action, uuid, params=params), seconds)
+
+
+async def good(host: Host, ears: Ears, action: str, uuid: str, **params) -> dict:
+    """The result of a command that must succeed."""
+    done = await run(host, ears, action, uuid, **params)
+    assert "succeeded" == done["status"], done
+    return done["result"]
+
+
+def keys(bucket: Bucket, uuid: str) -> list[str]:
+    """What the store has of a machine."""
+    return [key.partition("/")[2] for key, _ in bucket.keys(f"{uuid}/")]
+
+
+def holds(host: Host, uuid: str) -> int:
+    """How many holds there are on a machine's snapshots."""
+    names = host.tool("zfs", "list", "-H", "-o", "name", "-t", "snapshot", "-r", f"zones/{uuid}").stdout.split()
+    found = [host.tool("zfs", "get", "-Hp", "-o", "value", "userrefs", name).stdout for name in names]
+    return sum(int(one) for one in found if one.strip().isdecimal())
+
+
+def grow(folder: Path, chance: random.Random) -> None:
+    """Change a tree at random."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(chance.randrange(3, 9)):
+        place = folder / f"{chance.randrange(4)}"
+        place.mkdir(exist_ok=True)
+        (place / f"{number}").write_bytes(chance.randbytes(chance.randrange(1, 200_000)))
+    victims = [path for path in folder.rglob("*") if path.is_file()]
+    for path in chance.sample(victims, len(victims) // 4):
+        path.unlink()
+    (folder / "link").unlink(missing_ok=True)
+    (folder / "link").symlink_to(f"/nowhere/{chance.randrange(1000)}")
+
+
+def picture(folder: Path) -> dict[str, str]:
+    """Every path below a folder with what is there."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = os.readlink(path)  # noqa: PTH115 - as it was written
+        else:
+            found[name] = "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+async def test_full_and_increment(small: Host, ears: Ears, bucket: Bucket):
+    """A full backup and an increment: files with their sums, one manifest each, events in Howl's form, no holds."""
+    uuid = await made(small, ears)
+    full = await good(small, ears, "backup.create", uuid, snapshot="one")
+    more = await good(small, ears, "backup.create", uuid, snapshot="two", parent="one")
+
+    assert {f"{uuid}/one", f"{uuid}/one.xml"} == set(full["files"])
+    assert ["one", "one.manifest.json", "one.xml", "two", "two.manifest.json", "two.xml"] == keys(bucket, uuid)
+    for key, file in (full["files"] | more["files"]).items():
+        assert hashlib.sha1(bucket.get(key), usedforsecurity=False).hexdigest() == file["sha1"]
+    xml = (small.platform / "etc/zones" / f"{uuid}.xml").read_bytes()
+    assert xml == bucket.get(f"{uuid}/one.xml")
+    manifest = json.loads(bucket.get(f"{uuid}/two.manifest.json"))
+    assert "one" == manifest["parent"]["name"]
+    told = [event["data"]["data"] for event in ears.of("chunter.backup.completed", uuid)]
+    assert [("update", "one"), ("update", "two")] == [(one["action"], one["uuid"]) for one in told]
+    assert {"state": "uploading"} == ears.of("chunter.backup.update", uuid)[0]["data"]["data"]["data"]
+    assert 0 == holds(small, uuid)
+    raw = gzip.decompress(bucket.get(f"{uuid}/one"))
+    assert full["files"][f"{uuid}/one"]["raw_size"] == len(raw)
+
+
+async def test_all_disks_and_what_is_below(small: Host, ears: Ears, bucket: Bucket):
+    """Datasets below a machine's root are stored too, each as an object of its own, from one snapshot."""
+    uuid = await made(small, ears, delegate_dataset=True)
+    done = await good(small, ears, "backup.create", uuid, snapshot="all", xml=False)
+
+    assert {f"{uuid}/all", f"{uuid}/all-data"} == set(done["files"])
+    taken = [argv for argv in small.invocations("zfs") if argv[1:2] == ["snapshot"]]
+    assert [f"zones/{uuid}@all", f"zones/{uuid}/data@all"] == taken[-1][2:]
+
+
+async def test_what_is_refused(small: Host, ears: Ears, bucket: Bucket):
+    """No parent in the store, itself as parent, a name taken, a missing snapshot: refused, and nothing is stored."""
+    uuid = await made(small, ears)
+    await good(small, ears, "snapshot.create", uuid, snapshot="here")
+    for code, params in (
+        ("invalid_state", {"snapshot": "a", "parent": "here"}),
+        ("invalid_message", {"snapshot": "a", "parent": "a"}),
+        ("already_exists", {"snapshot": "here", "create": True}),
+        ("not_found", {"snapshot": "a", "create": False}),
+    ):
+        done = await run(small, ears, "backup.create", uuid, **params)
+        assert ("failed", code) == (done["status"], done["error"]["code"]), done
+    assert [] == keys(bucket, uuid)
+    await good(small, ears, "backup.create", uuid, snapshot="here")
+    again = await run(small, ears, "backup.create", uuid, snapshot="here")
+    assert "already_exists" == again["error"]["code"]
+    assert 3 == len(keys(bucket, uuid))
+
+
+async def test_a_dry_run_touches_nothing(small: Host, ears: Ears, bucket: Bucket):
+    """The vectors are told, nothing is made."""
+    uuid = await made(small, ears)
+    done = await good(small, ears, "backup.create", uuid, snapshot="one", dry_run=True)
+
+    assert [["usr/sbin/zfs", "snapshot", f"zones/{uuid}@one"], ["usr/sbin/zfs", "send", f"zones/{uuid}@one"]] == done[
+        "argv"
+    ]
+    assert [] == keys(bucket, uuid)
+    assert "" == small.tool("zfs", "list", "-H", "-t", "snapshot", "-r", f"zones/{uuid}").stdout
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"exit": 1, "stderr": "internal error: I/O error"},
+        {"truncate": 100_000, "exit": 1, "stderr": "warning: cannot send"},
+        {"stderr": "warning: something is odd"},
+    ],
+)
+async def test_a_doubtful_stream_is_no_backup(small: Host, ears: Ears, bucket: Bucket, fault: dict):
+    """Zfs send that fails, breaks off or complains: failed, nothing is stored, the snapshot stays, no hold."""
+    uuid = await made(small, ears)
+    faults.add(str(small.platform), {"tool": "zfs", "subcommand": "send", "times": 2, **fault})
+    done = await run(small, ears, "backup.create", uuid, snapshot="one", delete="snapshot")
+
+    assert ("failed", "tool_failed") == (done["status"], done["error"]["code"])
+    assert [] == keys(bucket, uuid)
+    assert [] == list(bucket.uploads(f"{uuid}/"))
+    assert 0 == holds(small, uuid)
+    assert 0 == small.tool("zfs", "list", f"zones/{uuid}@one").returncode
+    assert 1 == len(ears.of("chunter.backup.failed", uuid))
+    await good(small, ears, "backup.create", uuid, snapshot="one")
+
+
+async def test_what_may_go_goes_afterwards(small: Host, ears: Ears, bucket: Bucket):
+    """With delete the snapshot or its parent go once the backup is proven; a bookmark carries the chain on."""
+    uuid = await made(small, ears)
+    await good(small, ears, "backup.create", uuid, snapshot="one", delete="snapshot")
+    await good(small, ears, "backup.create", uuid, snapshot="two", parent="one")
+    await good(small, ears, "backup.create", uuid, snapshot="three", parent="two", delete="both")
+    await good(small, ears, "backup.create", uuid, snapshot="four", parent="three")
+
+    left = small.tool("zfs", "list", "-H", "-o", "name", "-t", "snapshot", "-r", f"zones/{uuid}").stdout.split()
+    assert [f"zones/{uuid}@four"] == left
+    sends = [argv[2:] for argv in small.invocations("zfs") if argv[1:2] == ["send"] and "-i" in argv and len(argv) == 5]
+    assert "#chunter-" in sends[0][1]
+
+
+async def test_keys_of_a_command_stay_in_memory(new_host: Callable[..., Host], account: Account, ears: Ears):
+    """A store given with the command works; its keys are in no file of the agent, log or event."""
+    host = await new_host().start().ready()
+    uuid = await made(host, ears)
+    store = {"endpoint": account.endpoint, "bucket": account.bucket}
+    store |= {"access_key": account.access_key, "secret_key": account.secret_key}
+    missing = await run(host, ears, "backup.create", uuid, snapshot="one")
+    assert "invalid_state" == missing["error"]["code"]
+    send_delay(host, 1.0)
+    command_id = host.send("backup.create", uuid, params={"snapshot": "one", "s3": store})
+    await ears.when(lambda: "accepted" in ears.statuses(command_id))
+    while_it_runs = [path.read_bytes() for path in (host.root / "var").rglob("*") if path.is_file()]
+    done = await ears.result(command_id)
+
+    assert "succeeded" == done["status"], done
+    for content in [*while_it_runs, host.log.read_bytes(), json.dumps(ears.heard).encode()]:
+        assert account.secret_key.encode() not in content
+        assert account.access_key.encode() not in content
+
+
+def send_delay(host: Host, seconds: float) -> None:
+    """Let zfs send take its time."""
+    faults.add(str(host.platform), {"tool": "zfs", "subcommand": "send", "times": 2, "delay": seconds / 2})
