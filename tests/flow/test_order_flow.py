@@ -87,12 +87,13 @@ async def test_a_command_that_waits_can_be_cancelled(ears: Ears, new_host: Calla
 async def test_a_failing_tool_is_told_in_its_own_words(ears: Ears, new_host: Callable[..., Host]) -> None:
     """Vmadm's refusal arrives with its argument vector, exit status and text."""
     host = await new_host().start().ready()
-    done = await ears.result(host.send("machine.create", params={"payload": payload(image_uuid=new_uuid())}))
+    wrong = payload(nics=[{"nic_tag": "nosuch", "ips": ["dhcp"]}])
+    done = await ears.result(host.send("machine.create", params={"payload": wrong}))
 
     assert "failed" == done["status"]
     assert ["usr/sbin/vmadm", "create"] == done["error"]["details"]["argv"]
     assert 1 == done["error"]["details"]["exit_status"]
-    assert "image_uuid" in done["error"]["message"]
+    assert 'Invalid nic tag "nosuch"' in done["error"]["message"]
     assert [] == _machines(host)
 
 
