@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -128,10 +129,22 @@ class Host:
         return await asyncio.to_thread(self._child.wait, timeout_seconds)
 
     def end(self) -> None:
-        """Whatever it takes."""
+        """Whatever it takes; the tools of a killed agent go as well."""
         if self._child is not None and self._child.poll() is None:
             self._child.kill()
             self._child.wait()
+        for pid in self.tools_running():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def tools_running(self) -> list[int]:
+        """The platform tools of this host that run now, by their process ids."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and str(self.platform).encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+        return found
 
     def tool(self, *argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a platform tool by hand, as an operator would: ``tool("vmadm", "list")``."""

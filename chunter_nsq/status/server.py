@@ -1,60 +1,35 @@
-"""The status listener: health for SMF and load balancers, and the state of the agent as JSON."""
+"""The status listener: health for SMF and load balancers, the state of the agent, figures for Prometheus."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerConnectionDelegate
 from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
+
+if TYPE_CHECKING:
+    from tornado.web import Application
 
 State = Callable[[], dict[str, Any]]
 
 
-class _Page(RequestHandler):
-    """What all pages share: the state, and no server banner."""
+class Pages(HTTPServerConnectionDelegate):
+    """Makes the application at the first request: an agent that nobody asks does without its two megabytes."""
 
-    def initialize(self, state: State) -> None:
-        self.state = state
+    def __init__(self, state: State, metrics: Callable[[], bytes]) -> None:
+        self._state = state
+        self._metrics = metrics
+        self._application: Application | None = None
 
-    def set_default_headers(self) -> None:
-        self.clear_header("Server")
-        self.set_header("Cache-Control", "no-store")
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Hand a request over."""
+        if self._application is None:
+            from chunter_nsq.status.pages import application  # noqa: PLC0415 - see above
 
-
-class _Alive(_Page):
-    """200 while the loop turns."""
-
-    def get(self) -> None:
-        self.finish("ok\n")
-
-
-class _Ready(_Page):
-    """200 when commands are read and events are sent; else 503 with what is missing."""
-
-    def get(self) -> None:
-        missing = self.state()["missing"]
-        self.set_status(503 if missing else 200)
-        self.finish("".join(f"{one}\n" for one in missing) or "ready\n")
-
-
-class _Status(_Page):
-    """The whole state."""
-
-    def get(self) -> None:
-        self.finish(self.state())
-
-
-class _Metrics(RequestHandler):
-    """The figures for Prometheus."""
-
-    def initialize(self, metrics: Callable[[], bytes]) -> None:
-        self.metrics = metrics
-
-    def get(self) -> None:
-        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-        self.finish(self.metrics())
+            self._application = application(self._state, self._metrics)
+        return self._application.start_request(server_conn, request_conn)
 
 
 def listen(address: str, port: int, state: State, metrics: Callable[[], bytes]) -> HTTPServer:
@@ -63,16 +38,6 @@ def listen(address: str, port: int, state: State, metrics: Callable[[], bytes]) 
     Raises:
         OSError: when the address cannot be had.
     """
-    given = {"state": state}
-    application = Application(
-        [
-            ("/healthz", _Alive, given),
-            ("/readyz", _Ready, given),
-            ("/api/status", _Status, given),
-            ("/metrics", _Metrics, {"metrics": metrics}),
-        ],
-        log_function=lambda _: None,
-    )
-    server = HTTPServer(application)
+    server = HTTPServer(Pages(state, metrics))
     server.add_sockets(bind_sockets(port, address))
     return server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -64,7 +63,7 @@ async def test_a_half_made_machine_is_removed(ears: Ears, new_host: Callable[...
         await asyncio.sleep(0.05)
     assert state not in {"running", "stopped"}
     host.kill()
-    for pid in _tools_of(host):
+    for pid in host.tools_running():
         os.kill(pid, signal.SIGKILL)
     await host.start().ready()
     done = await ears.result(command)
@@ -133,23 +132,13 @@ async def test_sigterm_lets_work_end(ears: Ears, new_host: Callable[..., Host]) 
 
     assert time.monotonic() - began < 60
     assert "succeeded" == (await ears.result(running))["status"]
-    assert [] == _tools_of(host)
+    assert [] == host.tools_running()
     await host.start().ready()
     assert "succeeded" == (await ears.result(waiting))["status"]
 
 
 def _streams_of(host: Host) -> list[int]:
-    return [pid for pid in _tools_of(host) if b"events" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-
-def _tools_of(host: Host) -> list[int]:
-    """The platform tools of a host that run now."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and str(host.platform).encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-    return found
+    return [pid for pid in host.tools_running() if b"events" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 async def test_a_stream_whose_reader_was_killed_is_ended(new_host: Callable[..., Host]) -> None:
