@@ -1,9 +1,10 @@
 """Many agents on one pair of nsqd with an nsqlookupd: all announce, each answers a command, and what each costs.
 
 Each agent is a whole one, with a simulated host of its own; it publishes to one nsqd of the pair (half of them to each)
-and finds both through nsqlookupd. The platform's tools are simulated by interpreters, a hundred hosts' worth of which
-is more than a small machine has, so here the zones are listed every 10 minutes and not every second; everything else
-is at its default. One command goes to each host's own topic, and then one for all of them to the common topic.
+and finds both through nsqlookupd. The platform's tools are simulated by interpreters, and a hundred hosts' worth of
+those is more than a small machine has: so what runs a tool every second or every ten is asked every ten minutes here.
+Announces and heartbeats are at their defaults. One command goes to each host's own topic, and then one for all of them
+to the common topic.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from chunter_nsq.bus.address import Address
 from chunter_nsq.bus.consumer import Consumer, Delivery
 from chunter_nsq.bus.settings import Connection
 
-SLOW = {"zonemon_interval": "10m", "log.level": "warning"}
+INTERVALS = ("zonemon_interval", "update_services_interval", "zpool_interval", "arc_interval")
+SLOW = {**dict.fromkeys(INTERVALS, "10m"), "metrics": "off", "log.level": "warning"}
 AT_ONCE = 4
 START_SECONDS = 300.0
 ANSWER_SECONDS = 60.0
+STOP_SECONDS = 300.0
 
 
 class Listener:
@@ -136,7 +139,7 @@ async def run(hosts: list[Host], pair: list[Nsqd], rest_seconds: float) -> dict[
             "nsqd_rss_mib": [machine.rss_mib(one.pid or 0) for one in pair],
         }
         progress("stopping")
-        statuses = await asyncio.gather(*(host.stop() for host in hosts))
+        statuses = await asyncio.gather(*(host.stop(STOP_SECONDS) for host in hosts))
         return {**figures, "stopped_well": statuses.count(0)}
 
 

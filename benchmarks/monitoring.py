@@ -9,6 +9,7 @@ into a short window rarely: --set snapshot_update_interval=1m brings it in, at f
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -22,15 +23,17 @@ from worlds import Host
 from benchmarks import machine, stand
 from benchmarks.report import Report, progress, scratch, show
 
+_VERB = re.compile("[a-z]+(-[a-z]+)?")
+
 
 def invocations(host: Host) -> Counter[str]:
-    """How often each tool was run so far, by its name and first words."""
+    """How often each tool was run so far, by its name and verb."""
     log = host.platform / "invocations.jsonl"
     lines = log.read_text().splitlines() if log.exists() else []
     counts: Counter[str] = Counter()
     for line in lines:
         argv = json.loads(line)["argv"]
-        verb = next((word for word in argv[1:] if not word.startswith("-")), "")
+        verb = next((word for word in argv[1:] if _VERB.fullmatch(word)), "")
         counts[f"{Path(argv[0]).name} {verb}".strip()] += 1
     return counts
 
