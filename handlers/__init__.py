@@ -7,6 +7,7 @@ from types import ModuleType
 from chunter_nsq.actions import Action
 from handlers import (
     backup,
+    backups,
     change,
     command,
     creation,
@@ -29,6 +30,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     image,
     snapshot,
     backup,
+    backups,
     service,
     firewall,
     lock,

@@ -1,4 +1,4 @@
-"""backup.create: a machine's disks and configuration into the object store."""
+"""backup.create and backup.restore: a machine's disks and configuration into the object store and back."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from chunter_nsq.actions import Done, Lane, Leave, Progress, Subject, Yield, act
 from chunter_nsq.backup import preview, told
 from chunter_nsq.backup.course import Course
 from chunter_nsq.backup.making import Making
+from chunter_nsq.backup.restoring import Restoring
 from chunter_nsq.errors import Fault
-from chunter_nsq.messages.backup_params import BackupCreate
+from chunter_nsq.messages.backup_params import BackupCreate, BackupRestore
 from chunter_nsq.messages.command import Command
 from chunter_nsq.tools import Tools
 
@@ -49,3 +50,36 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
         raise
     event = told.completed(making.vm, manifest, making.memo.forgotten(), local=making.is_local)
     yield Done(making.result(plan, manifest), (event,))
+
+
+@action(
+    "backup.restore",
+    form=BackupRestore,
+    lane=Lane.TRANSFER,
+    subject=Subject.REQUIRED,
+    group="backup_api",
+    cancellable=True,
+)
+async def restore(tools: Tools, command: Command) -> AsyncIterator[Yield]:
+    """Bring a stopped machine back to a backup, or make it anew from one; it stays as it is until all is proven."""
+    restoring = Restoring(tools, command)
+    if command.dry_run:
+        yield Done(await preview.of_restore(restoring))
+        return
+    yield Progress("preparing")
+    try:
+        async with Course(restoring.run) as course:
+            async for step in course:
+                yield step
+        result = course.result
+    except (asyncio.CancelledError, GeneratorExit):
+        await restoring.undo()
+        raise
+    except Exception as fault:
+        await restoring.undo()
+        if isinstance(fault, Fault):
+            yield told.failed(restoring.target, restoring.params.snapshot, fault.message)
+        raise
+    data = {name: result[name] for name in ("path", "lost")}
+    event = told.restored(restoring.target, restoring.params.snapshot, data, restoring.memo.forgotten())
+    yield Done(result, (event,))

@@ -141,7 +141,7 @@ def _snapshot(action: str, **more: Shape) -> Kind:
 _FILE = record(size=COUNT, raw_size=COUNT, sha1=TEXT, sha256=TEXT)
 _CHANGED = record(
     optional={
-        "state": one_of("uploading", "restoring"),
+        "state": one_of("uploading", "restoring", "deleted"),
         "files": mapping(_FILE),
         "xml": FLAG,
         "local": FLAG,
@@ -218,6 +218,18 @@ KINDS: tuple[Kind, ...] = (
         "update",
         "a backup was not made or not restored; nothing of it counts, and the machine is as it was",
         record(state=one_of("failed"), message=TEXT),
+    ),
+    _backup(
+        "restored",
+        "restored",
+        "a machine is what it was at a backup",
+        record(path=many(record(snapshot=TEXT, kind=one_of("local", "full", "increment"))), lost=many(TEXT)),
+    ),
+    _backup(
+        "verified",
+        "verified",
+        "a backup was looked at",
+        record(level=one_of("catalogue", "hash", "stream", "restore"), good=FLAG),
     ),
     Kind("chunter.host.announce", "announce", "this host is here, and what it is", howl("announce", _ANNOUNCE)),
     Kind("chunter.host.heartbeat", "announce", "this host lives", howl("heartbeat", _HEARTBEAT)),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
 import os
 import random
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from nsq_servers import Nsqd
-from worlds import Ears, Host, new_uuid, payload
+from storage_parts import dice
+from worlds import FINAL, Ears, Host, new_uuid, payload
 from zfs_pool import Pool, destroy
 
 from chunter_nsq.smartos.simulator import faults
@@ -229,6 +233,220 @@ async def test_keys_of_a_command_stay_in_memory(new_host: Callable[..., Host], a
         assert account.access_key.encode() not in content
 
 
+def seeded(number: int) -> random.Random:
+    """Chance that comes out the same every time."""
+    return random.Random(number)  # noqa: S311 - for data, not for secrets
+
+
+async def out(*argv: str | Path, stdin: bytes = b"") -> bytes:
+    """What a program says."""
+    done = await asyncio.to_thread(subprocess.run, argv, input=stdin, capture_output=True, check=True)
+    return done.stdout
+
+
 def send_delay(host: Host, seconds: float) -> None:
     """Let zfs send take its time."""
     faults.add(str(host.platform), {"tool": "zfs", "subcommand": "send", "times": 2, "delay": seconds / 2})
+
+
+def tree(host: Host, uuid: str) -> Path:
+    """A machine's own files."""
+    return host.platform / "zones" / uuid / "root" / "srv"
+
+
+def guid(host: Host, name: str) -> str:
+    """The GUID of a snapshot."""
+    return host.tool("zfs", "get", "-Hp", "-o", "value", "guid", name).stdout.strip()
+
+
+def datasets(host: Host) -> list[str]:
+    """All datasets of a host that are no images."""
+    names = host.tool("zfs", "list", "-H", "-o", "name", "-t", "filesystem,volume").stdout.split()
+    return sorted(name for name in names if "/cores" not in name)
+
+
+async def test_disaster_and_return(backed: Host, ears: Ears, bucket: Bucket):
+    """On real ZFS: full and two increments of random trees; the machine is deleted; each point comes back as it was."""
+    chance = dice()
+    uuid = await made(backed, ears, quota=1)
+    points: dict[str, tuple[dict[str, str], str]] = {}
+    parent = None
+    for name in ("full", "one", "two"):
+        grow(tree(backed, uuid), chance)
+        await good(backed, ears, "backup.create", uuid, snapshot=name, **({"parent": parent} if parent else {}))
+        points[name] = picture(tree(backed, uuid)), guid(backed, f"zones/{uuid}@{name}")
+        parent = name
+    before = json.loads(backed.tool("vmadm", "get", uuid).stdout)
+    await good(backed, ears, "machine.delete", uuid)
+    assert not (backed.platform / "etc/zones" / f"{uuid}.xml").exists()
+    for name in ("two", "full", "one"):
+        done = await good(backed, ears, "backup.restore", uuid, snapshot=name)
+        assert points[name] == (picture(tree(backed, uuid)), guid(backed, f"zones/{uuid}@{name}")), name
+        assert name == done["path"][-1]["snapshot"]
+        leftover = [one for one in datasets(backed) if "chunter-" in one]
+        assert [] == leftover
+    after = json.loads(backed.tool("vmadm", "get", uuid).stdout)
+    same = ("alias", "brand", "quota", "max_physical_memory", "nics", "zfs_filesystem", "state", "autoboot")
+    assert {name: before[name] for name in same} == {name: after[name] for name in same}
+    started = await good(backed, ears, "machine.start", uuid)
+    assert "running" == started["state"]
+    told = [event["data"]["data"] for event in ears.of("chunter.backup.restored", uuid)]
+    assert [("restored", one) for one in ("two", "full", "one")] == [(one["action"], one["uuid"]) for one in told]
+
+
+async def test_what_a_restore_refuses(small: Host, ears: Ears, bucket: Bucket):
+    """A running machine, a missing link, a machine nobody described, too little space: refused, and nothing touched."""
+    uuid = await made(small, ears)
+    await good(small, ears, "backup.create", uuid, snapshot="one", xml=False)
+    await good(small, ears, "backup.create", uuid, snapshot="two", parent="one")
+    before = datasets(small)
+    missing = await run(small, ears, "backup.restore", uuid, snapshot="nine")
+    assert ("no_restore_path", "nine") == (missing["error"]["code"], missing["error"]["details"]["missing"])
+    stranger = await run(small, ears, "backup.restore", uuid, snapshot="one", as_uuid=new_uuid())
+    assert "invalid_state" == stranger["error"]["code"]
+    taken = await run(small, ears, "backup.restore", uuid, snapshot="one", as_uuid=uuid)
+    assert "already_exists" == taken["error"]["code"]
+    await good(small, ears, "machine.start", uuid)
+    running = await run(small, ears, "backup.restore", uuid, snapshot="two")
+    assert ("invalid_state", "running") == (running["error"]["code"], running["error"]["details"]["state"])
+    await good(small, ears, "machine.delete", uuid)
+    bucket.delete(f"{uuid}/one.manifest.json")
+    broken = await run(small, ears, "backup.restore", uuid, snapshot="two")
+    assert "no_restore_path" == broken["error"]["code"]
+    assert [one for one in before if uuid not in one] == datasets(small)
+
+
+async def test_as_another_machine(small: Host, ears: Ears):
+    """A backup becomes a second machine under its own uuid, beside the first."""
+    uuid, other = await made(small, ears), new_uuid()
+    tree(small, uuid).mkdir(parents=True)
+    (tree(small, uuid) / "file").write_text("data")
+    await good(small, ears, "backup.create", uuid, snapshot="one")
+    done = await good(small, ears, "backup.restore", uuid, snapshot="one", as_uuid=other)
+
+    assert other == done["uuid"]
+    assert "data" == (tree(small, other) / "file").read_text()
+    assert "data" == (tree(small, uuid) / "file").read_text()
+    states = {one["uuid"]: one["state"] for one in json.loads(small.tool("vmadm", "lookup", "-j").stdout)}
+    assert {uuid: "stopped", other: "stopped"} == states
+
+
+async def test_a_flipped_bit_is_refused(small: Host, ears: Ears, bucket: Bucket):
+    """A damaged part is named, and the machine is untouched."""
+    uuid = await made(small, ears)
+    tree(small, uuid).mkdir(parents=True)
+    (tree(small, uuid) / "file").write_bytes(os.urandom(300_000))
+    await good(small, ears, "backup.create", uuid, snapshot="one")
+    (tree(small, uuid) / "file").write_bytes(b"later")
+    stored = bytearray(bucket.get(f"{uuid}/one"))
+    stored[len(stored) // 2] ^= 4
+    bucket.put(f"{uuid}/one", bytes(stored))
+    await good(small, ears, "snapshot.delete", uuid, snapshot="one")
+    done = await run(small, ears, "backup.restore", uuid, snapshot="one")
+
+    assert ("failed", "checksum_mismatch") == (done["status"], done["error"]["code"]), done
+    assert f"{uuid}/one" == done["error"]["details"]["key"]
+    assert b"later" == (tree(small, uuid) / "file").read_bytes()
+    assert [] == [one for one in datasets(small) if "chunter-" in one]
+    assert "stopped" == json.loads(small.tool("vmadm", "get", uuid).stdout)["state"]
+
+
+async def test_streams_of_the_first_chunter(backed: Host, ears: Ears, bucket: Bucket):
+    """Objects without manifests, one gzip member each, restore by their keys; what was never stored stays."""
+    uuid = await made(backed, ears, delegate_dataset=True)
+    folder = tree(backed, uuid)
+    grow(folder, seeded(7))
+    stream = [backed.platform / "usr/sbin/zfs", "send"]
+    backed.tool("zfs", "snapshot", f"zones/{uuid}@a")
+    full = await out(*stream, f"zones/{uuid}@a")
+    grow(folder, seeded(8))
+    then = picture(folder)
+    backed.tool("zfs", "snapshot", f"zones/{uuid}@b")
+    more = await out(*stream, "-i", f"zones/{uuid}@a", f"zones/{uuid}@b")
+    sums = {}
+    for key, raw in ((f"{uuid}/a", full), (f"{uuid}/b", more)):
+        packed = await out("gzip", "-1", stdin=raw)
+        bucket.put(key, packed)
+        sums[key] = hashlib.sha1(packed, usedforsecurity=False).hexdigest()
+    grow(folder, seeded(9))
+    wrong = await run(
+        backed, ears, "backup.restore", uuid, snapshot="b", parents=["a"], sha1=sums | {f"{uuid}/b": "0" * 40}
+    )
+    assert "checksum_mismatch" == wrong["error"]["code"], wrong
+    assert picture(folder) != then
+    done = await good(backed, ears, "backup.restore", uuid, snapshot="b", parents=["a"], sha1=sums)
+
+    assert then == picture(folder)
+    assert [f"{uuid}/a", f"{uuid}/b"] == done["files"]
+    assert [f"zones/{uuid}", f"zones/{uuid}/data"] == [one for one in datasets(backed) if uuid in one]
+    assert [] == [one for one in datasets(backed) if "chunter-" in one]
+    assert "on\n" == backed.tool("zfs", "get", "-H", "-o", "value", "zoned", f"zones/{uuid}/data").stdout
+
+
+async def test_listed_verified_thinned_out(small: Host, ears: Ears, bucket: Bucket):
+    """Backups are listed by manifests, looked at on four levels, and deleted without ever breaking a chain."""
+    uuid = await made(small, ears)
+    for name, parent in (("a", None), ("b", "a"), ("c", "b"), ("d", None)):
+        await good(small, ears, "backup.create", uuid, snapshot=name, **({"parent": parent} if parent else {}))
+    listed = await good(small, ears, "backup.list", uuid)
+    assert [("a", None), ("b", "a"), ("c", "b"), ("d", None)] == [
+        (one["snapshot"], one["parent"]) for one in listed["backups"]
+    ]
+    for level in ("catalogue", "hash", "stream", "restore"):
+        seen = await good(small, ears, "backup.verify", uuid, snapshot="b", level=level)
+        assert seen["good"], seen
+    assert [] == [one for one in datasets(small) if "chunter-" in one]
+
+    refused = await run(small, ears, "backup.delete", uuid, snapshot="a", where="remote")
+    assert ("invalid_state", {"c", "b"}) == (refused["error"]["code"], set(refused["error"]["details"]["children"]))
+    planned = await good(small, ears, "backup.prune", uuid, keep={"last": 2}, dry_run=True)
+    assert {"kept": {uuid: ["d", "c", "b", "a"]}, "deleted": {uuid: []}} == {
+        "kept": {uuid: list(planned["found"]["kept"][uuid])}, "deleted": planned["found"]["deleted"],
+    }  # fmt: skip
+    pruned = await good(small, ears, "backup.prune", uuid, keep={"last": 1})
+    assert {uuid: ["c", "b", "a"]} == pruned["deleted"]
+    assert ["d", "d.manifest.json", "d.xml"] == keys(bucket, uuid)
+    await good(small, ears, "backup.delete", uuid, snapshot="d")
+    assert 1 == small.tool("zfs", "list", f"zones/{uuid}@d").returncode
+
+    stored = bytearray(bucket.get(f"{uuid}/d"))
+    stored[-9] ^= 1
+    bucket.put(f"{uuid}/d", bytes(stored))
+    seen = await good(small, ears, "backup.verify", uuid, snapshot="d", level="hash")
+    assert (False, ["checksum_mismatch"]) == (seen["good"], [one["code"] for one in seen["files"][f"{uuid}/d"]])
+    await good(small, ears, "backup.delete", uuid, snapshot="d", where="both")
+    assert [] == keys(bucket, uuid)
+
+
+async def test_others_go_on_beside_an_upload(small: Host, ears: Ears, bucket: Bucket):
+    """While a backup uploads its machine can be started; what would pull its ground away waits for it."""
+    uuid = await made(small, ears)
+    send_delay(small, 6.0)
+    backup = small.send("backup.create", uuid, params={"snapshot": "one"})
+    deletion = small.send("machine.start", uuid)
+    await ears.result(deletion)
+    assert not FINAL & set(ears.statuses(backup))
+    rollback = small.send("snapshot.delete", uuid, params={"snapshot": "one"})
+    increment = small.send("backup.create", uuid, params={"snapshot": "two", "parent": "one", "create": True})
+    ends = [await ears.result(each) for each in (backup, rollback, increment)]
+
+    assert ["succeeded", "succeeded"] == [one["status"] for one in ends[:2]], ends
+    assert ends[0]["finished"] <= ends[1]["finished"]
+    assert "invalid_state" == ends[2]["error"]["code"]  # its parent's snapshot is gone by then
+
+
+async def test_cancelled_at_once(small: Host, ears: Ears, bucket: Bucket):
+    """command.cancel is over within two seconds and leaves no object, no upload and no hold."""
+    uuid = await made(small, ears)
+    send_delay(small, 40.0)
+    backup = small.send("backup.create", uuid, params={"snapshot": "one"})
+    await ears.until(lambda event: event["type"] == "chunter.backup.update")
+    begun = time.monotonic()
+    await ears.result(small.send("command.cancel", params={"command": backup}))
+    done = await ears.result(backup)
+
+    assert "cancelled" == done["status"]
+    assert time.monotonic() - begun < 2.5
+    assert [] == keys(bucket, uuid)
+    assert [] == list(bucket.uploads(f"{uuid}/"))
+    assert 0 == holds(small, uuid)

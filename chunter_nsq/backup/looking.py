@@ -1,0 +1,108 @@
+"""backup.verify: a look at every file of a backup, at the level that is asked for."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from chunter_nsq.actions import Progress
+from chunter_nsq.backup import keeping
+from chunter_nsq.backup.course import Tell
+from chunter_nsq.backup.disks import POOL, Moved, tops
+from chunter_nsq.backup.means import Backups
+from chunter_nsq.backup.memo import tag
+from chunter_nsq.backup.receiving import Receiving
+from chunter_nsq.backup.route import by_manifests, check_space
+from chunter_nsq.backup.streamcheck import StreamCheck
+from chunter_nsq.errors import Fault
+from chunter_nsq.storage.account import Account
+from chunter_nsq.storage.chain import Points
+from chunter_nsq.storage.download import Download
+from chunter_nsq.storage.manifest import File, Manifest
+from chunter_nsq.storage.progress import Meter
+from chunter_nsq.storage.progress import Progress as Moving
+from chunter_nsq.storage.transfer import Transfer
+from chunter_nsq.storage.verify import Verdict, verify_catalogue, verify_hash, wanted
+
+Verdicts = dict[str, list[dict[str, Any]]]
+
+
+class Look:
+    """One look; what it finds is key to faults, none of them for a good file."""
+
+    def __init__(self, backups: Backups, account: Account, manifest: Manifest, command_id: str) -> None:
+        self._backups = backups
+        self._account = account
+        self._manifest = manifest
+        self._beside = Moved(manifest.vm, f"{POOL}/chunter-{tag(command_id)}")
+
+    async def run(self, level: str, tell: Tell) -> Verdicts:
+        """All files. Raises what kept it from looking, such as a store that is away."""
+        tell(Progress("verifying", 0, self._manifest.size or None))
+        if level == "restore":
+            return await self._restore(tell)
+        look = {"catalogue": verify_catalogue, "hash": self._hash, "stream": self._streams}[level]
+        found = await keeping.verified(
+            self._backups.stores, self._account, self._meter(tell), lambda means: look(means, self._manifest)
+        )
+        return {one.key: list(one.faults) for one in found}
+
+    def _hash(self, means: Transfer, manifest: Manifest) -> tuple[Verdict, ...]:
+        return verify_hash(means, manifest, readers=self._backups.stores.readers)
+
+    def _streams(self, means: Transfer, manifest: Manifest) -> tuple[Verdict, ...]:
+        return tuple(self._stream(means, manifest, file) for file in manifest.files)
+
+    def _stream(self, means: Transfer, manifest: Manifest, file: File) -> Verdict:
+        """Every byte, unpacked, and that it is a stream between the snapshots that the manifest says."""
+        check = StreamCheck(file.key) if file.dataset is not None else None
+        sink = check if check is not None else _Nowhere()
+        try:
+            Download(means, wanted(file), readers=self._backups.stores.readers).run(sink)
+            if check is not None and file.dataset is not None:
+                base = manifest.parent.guids.get(file.dataset, "0") if manifest.parent is not None else "0"
+                check.finish(manifest.snapshot.guids[file.dataset], base)
+        except Fault as fault:
+            if fault.transient or means.stop.is_set():
+                raise
+            return Verdict(file.key, (fault.as_dict(),))
+        return Verdict(file.key)
+
+    async def _restore(self, tell: Tell) -> Verdicts:
+        """The whole chain into datasets beside the machine, which go again."""
+        stores, name = self._backups.stores, self._manifest.snapshot.name
+        found = await keeping.ask(stores, self._account, partial(self._points))
+        route = by_manifests(found, name, {})
+        check_space(route, await self._backups.datasets.available_bytes(POOL))
+        beside = tops([self._beside(one) for one in route.datasets])
+        verdicts: Verdicts = {file.key: [] for file in self._manifest.files}
+        try:
+            with stores.transfer(self._account, meter=self._meter(tell)) as means:
+                streams, datasets = self._backups.streams, self._backups.datasets
+                receiving = Receiving(streams, datasets, means, self._beside, stores.readers)
+                await receiving.run(route, lambda leg: tell(Progress(f"receiving {leg.snapshot}", 0, None)))
+        except Fault as fault:
+            if fault.transient:
+                raise
+            verdicts.setdefault(str(fault.details.get("key", self._manifest.key)), []).append(fault.as_dict())
+        finally:
+            for one in beside:
+                await self._backups.datasets.discard(one)
+        return verdicts
+
+    def _points(self, means: Transfer) -> Points:
+        return keeping.of_vm(means, self._manifest.vm)
+
+    def _meter(self, tell: Tell) -> Meter:
+        total = self._manifest.size
+
+        def note(now: Moving) -> None:
+            tell(Progress("verifying", now.stored_bytes, max(total, now.stored_bytes)))
+
+        return Meter(note)
+
+
+class _Nowhere:
+    def write(self, data: memoryview, /) -> int:
+        """Take all and keep nothing."""
+        return len(data)
