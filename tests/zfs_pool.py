@@ -1,7 +1,7 @@
 """A real ZFS for tests: a pool on a file, in the running daemon of zfs-fuse or in one started for the tests.
 
 PYTEST_DONT_REWRITE. Test modules ask for it with ``pytest_plugins = ("zfs_pool",)``. Several test runs may share one
-daemon: each holds a lock while it uses it, and the last one ends a daemon that a test run had started.
+daemon: each holds a shared lock while it uses it, and the last one ends a daemon that a test run had started.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import pytest
 
 SBIN = Path("/usr/sbin")
 FLAGS = ("--no-kstat-mount", "-a", "0", "-e", "0")  # nothing cached beside what is on disk
-LOCK = Path("/tmp/chunter-zfs-fuse.lock")  # shared by all test runs of this machine
+LOCK = Path("/tmp/chunter-zfs-fuse.lock")  # held by all test runs of this machine that use it now
+DOOR = Path("/tmp/chunter-zfs-fuse.door")  # held while one of them comes or goes
 PID_FILE = Path("/tmp/chunter-zfs-fuse.pid")  # of a daemon that a test run started
 PREFIX = "chuntertest"
 POOL_BYTES = 512 * 2**20
@@ -110,24 +111,35 @@ class Daemon:
     """The one daemon of this machine, held by the lock of everybody who uses it."""
 
     def __init__(self) -> None:
-        self._lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._users = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._door = os.open(DOOR, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def enter(self) -> None:
-        """Have it run, and keep others from ending it."""
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        if not answers():
-            self._start()
-        for name in command("zpool", "list", "-H", "-o", "name").split():
-            if name.startswith(PREFIX) and not Path(f"/proc/{name.removeprefix(PREFIX)}").exists():
-                destroy_pool(name)  # left by a test run that was killed
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        """Have it run, and keep others from ending it; others may use it at the same time."""
+        fcntl.flock(self._door, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            if not answers():
+                self._start()
+            for name in command("zpool", "list", "-H", "-o", "name").split():
+                if name.startswith(PREFIX) and not Path(f"/proc/{name.removeprefix(PREFIX)}").exists():
+                    destroy_pool(name)  # left by a test run that was killed
+        finally:
+            fcntl.flock(self._door, fcntl.LOCK_UN)
 
     def leave(self) -> None:
         """End it when nobody else uses it and a test run had started it."""
+        fcntl.flock(self._door, fcntl.LOCK_EX)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._end_unused()
+        finally:
+            os.close(self._users)
+            os.close(self._door)
+
+    def _end_unused(self) -> None:
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self._lock)
             return
         pid = PID_FILE.read_text().strip() if PID_FILE.exists() else ""
         PID_FILE.unlink(missing_ok=True)
@@ -136,7 +148,6 @@ class Daemon:
             deadline = time.monotonic() + 10
             while b"zfs-fuse" in _command_line(int(pid)) and time.monotonic() < deadline:
                 time.sleep(0.02)
-        os.close(self._lock)
 
     def _start(self) -> None:
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
