@@ -92,6 +92,7 @@ class Action:
     limited: bool
     names: Callable[[Any], str] | None
     leaves: bool
+    instant: bool
 
     @property
     def first_lane(self) -> Lane:
@@ -113,6 +114,7 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
     names: Callable[[Any], str] | None = None,
     changes: bool | None = None,
     leaves: bool = False,
+    instant: bool = False,
 ) -> Callable[[Handler], Action]:
     """Declare the function below it to be the action ``name``.
 
@@ -129,13 +131,14 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
         changes: Whether it changes something; all but queries do, unless it says otherwise.
         names: The uuid that a command is about when it does not say; fixed before it is accepted.
         leaves: Whether it yields ``Leave``.
+        instant: A query of what the agent has in memory: it is answered before it is journalled, with its end.
     """
 
     def declare(run: Handler) -> Action:
         is_change = lane is not Lane.QUERY if changes is None else changes
         return Action(
             name, run, form, lane, subject, is_change, group, recovery, exclusive, cancellable, limited, names,
-            leaves,
+            leaves, instant,
         )  # fmt: skip
 
     return declare

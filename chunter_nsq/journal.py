@@ -116,28 +116,51 @@ class Journal:
         """
         now = time.time()
 
-        def work(connection: sqlite3.Connection) -> Record | None:
-            known = _find(connection, command.id)
-            if known is not None:
-                self._outbox.write(connection, [known.event(self._host, duplicate=True)])
-                return known
-            if nonce is not None:
-                _use(connection, nonce, now)
-            fresh = Record(
-                command.id, command.action.name, uuid, command.reply_to, command.traceparent,
-                "accepted", None, None, None, now, None, None,
-            )  # fmt: skip
-            document = {name: value for name, value in command.document.items() if name != "auth"}
-            connection.execute(
-                "INSERT INTO commands (id, action, uuid, reply_to, traceparent, document, status, received)"
-                " VALUES (?, ?, ?, ?, ?, ?, 'accepted', ?)",
-                (fresh.id, fresh.action, uuid, fresh.reply_to, fresh.traceparent, compact(document), now),
-            )
-            if announce:
-                self._outbox.write(connection, [fresh.event(self._host)])
-            return None
+        fresh = Record(
+            command.id, command.action.name, uuid, command.reply_to, command.traceparent,
+            "accepted", None, None, None, now, None, None,
+        )  # fmt: skip
+        document = {name: value for name, value in command.document.items() if name != "auth"}
+        events = [fresh.event(self._host)] if announce else []
+        return self._database.submit(lambda connection: self._enter(connection, fresh, document, nonce, events))
 
-        return self._database.submit(work)
+    def answer(
+        self, command: Command, outcome: Outcome, events: Sequence[Event], *, received: float, nonce: str | None = None
+    ) -> asyncio.Future[Record | None]:
+        """Write a command and its end at once, for a query that was answered already; else as `accept`."""
+        ended = Record(
+            command.id, command.action.name, command.uuid, command.reply_to, command.traceparent,
+            outcome.status, outcome.result, outcome.error, None, received, None, time.time(),
+        )  # fmt: skip
+        told = [*events, ended.event(self._host)]
+        return self._database.submit(lambda connection: self._enter(connection, ended, None, nonce, told))
+
+    def _enter(
+        self,
+        connection: sqlite3.Connection,
+        fresh: Record,
+        document: dict[str, Any] | None,
+        nonce: str | None,
+        events: Sequence[Event],
+    ) -> Record | None:
+        """Write a new record and what is told of it; a known command is told again instead."""
+        known = _find(connection, fresh.id)
+        if known is not None:
+            self._outbox.write(connection, [known.event(self._host, duplicate=True)])
+            return known
+        if nonce is not None:
+            _use(connection, nonce, fresh.received)
+        connection.execute(
+            "INSERT INTO commands (id, action, uuid, reply_to, traceparent, document, status, result, error, received,"
+            " finished) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                fresh.id, fresh.action, fresh.uuid, fresh.reply_to, fresh.traceparent,
+                "" if document is None else compact(document), fresh.status, _text(fresh.result), _text(fresh.error),
+                fresh.received, fresh.finished,
+            ),
+        )  # fmt: skip
+        self._outbox.write(connection, events)
+        return None
 
     def repeat(self, command_id: str, action: str) -> asyncio.Future[bool]:
         """Publish the record of a known command of that action again; False when there is none."""

@@ -13,7 +13,7 @@ from chunter_nsq.messages.params import Replay
 from chunter_nsq.tools import Tools
 
 
-@action("host.ping")
+@action("host.ping", instant=True)
 async def ping(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Whether somebody is there."""
     del command
@@ -22,7 +22,7 @@ async def ping(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"version": __version__, "uptime_seconds": uptime, "simulated": host.simulated})
 
 
-@action("host.info")
+@action("host.info", instant=True)
 async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """What the host announces."""
     del command

@@ -29,6 +29,10 @@ class Holds:
             except AlreadyExists:
                 log.info("backup.held_already", extra={"snapshot": name})
 
+    def adopt(self, snapshots: Iterable[str]) -> None:
+        """Those that an earlier run of the command may have made are let go of with the others."""
+        self._held += [name for name in snapshots if name not in self._held]
+
     async def release(self) -> None:
         """Let go of all; what could not be done is in the log."""
         while self._held:

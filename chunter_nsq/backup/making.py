@@ -89,6 +89,7 @@ class Making:
         older = await self._older(seen.stretches[0].dataset)
         ground = Ground(snapshot, self.params.parent, older)
         made_of = Plan(self.vm, snapshot, seen.stretches, seen.parent, seen.machine, ground, made)
+        await self.memo.keep("holds", made_of.held)
         await self._holds.take(made_of.held)
         return made_of
 
@@ -108,6 +109,7 @@ class Making:
 
     async def undo(self, *, hasty: bool) -> None:
         """After a failure: no object, no hold, no note; the snapshot stays, and so does a backup that is complete."""
+        self._holds.adopt(self.memo.known.get("holds", ()))
         await self._holds.release()
         left = uploads.states(self.memo)
         if left and self.committed is None:

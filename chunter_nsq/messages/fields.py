@@ -14,6 +14,7 @@ from chunter_nsq.smartos import names
 
 TOPIC_SIZE_LIMIT = 64
 ID_SIZE_LIMIT = 128
+_ID = re.compile(r"[!-~]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TOPIC = re.compile(r"[.a-zA-Z0-9_-]+(#ephemeral)?")
@@ -169,7 +170,7 @@ class Hosts(fields.Field[tuple[str, ...]]):
 
 def is_id(text: str) -> bool:
     """Whether ``text`` is 1 to 128 printable ASCII characters without blanks."""
-    return 0 < len(text) <= ID_SIZE_LIMIT and text.isascii() and all("!" <= character <= "~" for character in text)
+    return _ID.fullmatch(text) is not None
 
 
 def is_topic(text: str) -> bool:

@@ -104,7 +104,9 @@ class Runner:
         async with self._until_over(errand):
             await errand.process.wait()
         errand.raise_fault()
-        return errand.completed(b"".join(chunks))
+        stdout = b"".join(chunks)
+        chunks.clear()  # the closure lives on until the collector comes by
+        return errand.completed(stdout)
 
     @asynccontextmanager
     async def lines(
