@@ -178,9 +178,9 @@ class Agent:
             actions=self.actions,
             lag_seconds=self.lag.seconds,
         )
-        self.dispatcher.tools = self.tools
+        self.dispatcher.execution.tools = self.tools
         self.publishers = publishers.schedule(self.tools)
-        self.dispatcher.listeners = [one.tell for one in self.publishers if isinstance(one, Listener)]
+        self.dispatcher.execution.listeners = [one.tell for one in self.publishers if isinstance(one, Listener)]
         self.ticker = Ticker(self.outbox.put, host_id)
         connection = _connection(config, self.host.id)
         self.producer = Producer(connection)

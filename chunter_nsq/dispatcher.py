@@ -18,21 +18,18 @@ Not promised: that a command without `expires` runs soon; it waits for its turn 
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 import logging
 import random
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from chunter_nsq.actions import Action, Done, Lane, Leave, Progress, Recovery
+from chunter_nsq.actions import Action, Lane, Recovery
 from chunter_nsq.authority import Authority, Late
 from chunter_nsq.errors import (
     Cancelled,
@@ -44,17 +41,17 @@ from chunter_nsq.errors import (
     InvalidState,
     NotAuthorized,
     NotFound,
-    ToolTimeout,
-    Unsupported,
 )
+from chunter_nsq.execution import Execution
 from chunter_nsq.hostlock import HostLock
 from chunter_nsq.journal import Journal, NonceSeen, Outcome, Record
 from chunter_nsq.lines import Job, Lines
 from chunter_nsq.messages.command import Addressee, Command, Origin, Refused, read, restore
-from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, compact, timestamp
+from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, timestamp
 from chunter_nsq.messages.reading import Unreadable
 from chunter_nsq.messages.withheld import without_keys
 from chunter_nsq.outbox import Outbox
+from chunter_nsq.refusals import dead_letter, refused, rejection
 
 log = logging.getLogger(__name__)
 
@@ -122,16 +119,15 @@ class Dispatcher:
         self.authority = authority
         self.limits = limits
         self.allows = allows
-        self.tools: Any = None
-        self.listeners: list[Callable[[Event], None]] = []
         self.ended: Counter[tuple[str, str]] = Counter()
         self._journal = journal
         self._outbox = outbox
         self.addressee = addressee
         self._current = current
-        self._settle_orphans = settle_orphans
         self._jobs: dict[str, Job] = {}
         self._lines = Lines(limits.lanes, self._run, host_lock)
+        self.execution = Execution(journal, outbox, self._lines.leave, settle_orphans)
+        self.execution.machine_seconds = limits.machine_seconds
 
     # --- the door
 
@@ -149,17 +145,22 @@ class Dispatcher:
                 return
             nonce = self._admit(command)
         except Unreadable as fault:
-            await self._outbox.put([self._dead_letter(origin, str(fault))])
-        except Refused as refused:
-            await self._refuse(refused)
+            log.warning("command.unreadable", extra={"reason": str(fault), "bytes": len(origin.body)})
+            await self._outbox.put([dead_letter(origin, str(fault), self.addressee.host)])
+        except Refused as refusal:
+            await self._refuse(refusal)
         else:
             await self._take(command, nonce)
 
-    async def _refuse(self, refused: Refused) -> None:
+    async def _refuse(self, refusal: Refused) -> None:
         """Tell the sender; but a signature that is only too old may be on a command that was taken in time."""
-        is_late = isinstance(refused.fault, Late)
-        if not (is_late and await self._journal.repeat(refused.id, refused.action or "")):
-            await self._outbox.put([self._rejection(refused)])
+        is_late = isinstance(refusal.fault, Late)
+        if is_late and await self._journal.repeat(refusal.id, refusal.action or ""):
+            return
+        action = refusal.action or ""
+        self.ended[action if action in self.actions else "unknown", "rejected"] += 1
+        log.warning("command.rejected", extra={"command_id": refusal.id, "reason": refusal.fault.message})
+        await self._outbox.put([rejection(refusal, self.addressee.host)])
 
     def _admit(self, command: Command) -> str | None:
         try:
@@ -170,7 +171,7 @@ class Dispatcher:
                 )
             return self.authority.check(command.document, command.action.name, command.uuid)
         except Fault as fault:
-            raise _refused(command, fault) from None
+            raise refused(command, fault) from None
 
     async def _take(self, command: Command, nonce: str | None) -> None:
         about = command.uuid if command.action.names is None else command.action.names(command)
@@ -183,7 +184,7 @@ class Dispatcher:
             known = await self._journal.accept(kept, uuid=about, announce=announce, nonce=nonce)
         except NonceSeen:
             fault = NotAuthorized("auth.nonce was used before; sign the command again with a new one")
-            await self._outbox.put([self._rejection(_refused(command, fault))])
+            await self._refuse(refused(command, fault))
             return
         if known is None:
             self._add(Job(command, about))
@@ -193,7 +194,7 @@ class Dispatcher:
         received = time.time()
         token = self._current.set(command.id)
         try:
-            outcome, events = await self._outcome(Job(command, command.uuid))
+            outcome, events = await self.execution.outcome(Job(command, command.uuid))
         finally:
             self._current.reset(token)
         if await self._journal.answer(command, outcome, events, received=received, nonce=nonce) is None:
@@ -215,7 +216,7 @@ class Dispatcher:
                 fault = Expired(f"The command was to run before {command.expires}; it was not run")
                 outcome = Outcome("expired", fault=fault)
             else:
-                outcome, events = await self._outcome(job)
+                outcome, events = await self.execution.outcome(job)
             await self._finish(job, outcome, events)
         except asyncio.CancelledError:
             if not job.is_cancelled:
@@ -224,104 +225,6 @@ class Dispatcher:
         finally:
             self._current.reset(token)
             self._jobs.pop(command.id, None)
-
-    async def _outcome(self, job: Job) -> tuple[Outcome, tuple[Event, ...]]:
-        try:
-            done = await self._perform(job)
-            size = len(compact(done.result))
-        except Fault as fault:
-            status = "interrupted" if isinstance(fault, Interrupted) else "failed"
-            return Outcome(status, fault=fault), ()
-        except sqlite3.Error:
-            log.exception("dispatcher.journal_failed")
-            return Outcome("failed", fault=Internal("The agent's journal could not be written; see its log")), ()
-        except Exception:
-            log.exception("dispatcher.handler_failed", extra={"action": job.command.action.name})
-            broken = Internal(f"{job.command.action.name} failed in the agent itself; its log has the command's id")
-            return Outcome("failed", fault=broken), ()
-        if size > _RESULT_BYTES:
-            large = Unsupported(
-                f"The answer has {size} bytes and NSQ carries {SIZE_LIMIT_BYTES}: ask for fewer fields", {"bytes": size}
-            )
-            return Outcome("failed", fault=large), done.events
-        return Outcome("succeeded", result=done.result), done.events
-
-    async def _perform(self, job: Job) -> Done:
-        command = job.command
-        if job.refusal is not None:
-            raise job.refusal
-        if command.action.lane is Lane.QUERY:
-            return await self._consume(job, _QUERY_SECONDS)
-        await self._journal.begin(command.id)
-        if command.resumed is not None:
-            await self._settle_orphans(command.id, self.limits.machine_seconds)
-        job.progress_since = job.progress_told = time.monotonic()
-        pulse = asyncio.create_task(self._pulse(job), name=f"pulse {command.id}")
-        is_limited = command.action.limited and command.action.lane is Lane.MACHINE
-        limit = self.limits.machine_seconds + _MARGIN_SECONDS if is_limited else None
-        try:
-            return await self._consume(job, limit)
-        finally:
-            pulse.cancel()
-            await asyncio.gather(pulse, return_exceptions=True)
-
-    async def _consume(self, job: Job, limit_seconds: float | None) -> Done:
-        """All that a handler yields, up to its result."""
-        stream = job.command.action.run(self.tools, replace_uuid(job))
-        try:
-            async with asyncio.timeout(limit_seconds) as limit, aclosing(cast("Any", stream)):
-                async for step in stream:
-                    if isinstance(step, Done):
-                        return step
-                    if isinstance(step, Progress):
-                        await self._note(job, step)
-                    elif isinstance(step, Leave):
-                        await self._lines.leave(job, step.ground)
-                    else:
-                        written = self._outbox.put([step])
-                        for listener in self.listeners:
-                            listener(step)
-                        await written
-        except TimeoutError:
-            if limit.expired():
-                raise ToolTimeout(
-                    f"{job.command.action.name} did not end within {limit_seconds:.0f} s; what ran was stopped",
-                    {"timeout_seconds": limit_seconds},
-                ) from None
-            raise
-        raise Internal(f"{job.command.action.name} ended without a result")
-
-    async def _note(self, job: Job, progress: Progress) -> None:
-        if progress.phase != job.progress.phase:
-            job.progress_since = time.monotonic()
-        # what was said since the last telling is told with the next one
-        stdout, stderr = job.progress.stdout + progress.stdout, job.progress.stderr + progress.stderr
-        job.progress = replace(progress, stdout=stdout[-_SAID_CHARACTERS:], stderr=stderr[-_SAID_CHARACTERS:])
-        if time.monotonic() - job.progress_told >= _TELL_SECONDS:
-            await self._tell(job)
-
-    async def _pulse(self, job: Job) -> None:
-        while True:
-            await asyncio.sleep(max(0.05, job.progress_told + PULSE_SECONDS - time.monotonic()))
-            if time.monotonic() - job.progress_told >= PULSE_SECONDS:
-                await self._tell(job)
-
-    async def _tell(self, job: Job) -> None:
-        now = time.monotonic()
-        job.progress_told = now
-        progress, passed = job.progress, max(now - job.progress_since, 1e-3)
-        rate = progress.done / passed if progress.done else None
-        left = None if progress.total is None or not rate else max(progress.total - progress.done, 0) / rate
-        told = {
-            "phase": progress.phase,
-            "done": progress.done,
-            "total": progress.total,
-            "rate": None if rate is None else round(rate, 1),
-            "eta_seconds": None if left is None else round(left, 1),
-        }
-        said = {name: text for name, text in (("stdout", progress.stdout), ("stderr", progress.stderr)) if text}
-        job.progress = replace(progress, stdout="", stderr="")
-        await self._journal.progress(job.command.id, told | said)
 
     async def _finish(self, job: Job, outcome: Outcome, events: tuple[Event, ...] = ()) -> None:
         """Write the end; a full disk may hold it up, but an end it gets."""
@@ -432,55 +335,9 @@ class Dispatcher:
         """Take up changed keys and limits."""
         self.authority = authority
         self.limits = limits
+        self.execution.machine_seconds = limits.machine_seconds
         self._lines.resize(limits.lanes)
-
-    # --- messages about messages
-
-    def _dead_letter(self, origin: Origin, reason: str) -> Event:
-        kept = origin.body[:_DEADLETTER_BYTES]
-        try:
-            text, encoding = kept.decode("utf-8"), "utf-8"
-        except UnicodeDecodeError:
-            text, encoding = "", "base64"
-        if encoding == "base64" or len(compact(text)) > _RESULT_BYTES:
-            text, encoding = base64.b64encode(kept).decode("ascii"), "base64"
-        data = {
-            "event": "deadletter",
-            "data": {
-                "reason": reason,
-                "topic": origin.topic,
-                "nsqd": origin.nsqd,
-                "message_id": origin.message_id,
-                "encoding": encoding,
-                "body": text,
-                "bytes": len(origin.body),
-                "truncated": len(kept) < len(origin.body),
-                "sha256": hashlib.sha256(origin.body).hexdigest(),
-            },
-        }
-        log.warning("command.unreadable", extra={"reason": reason, "bytes": len(origin.body)})
-        return Event("deadletter", "chunter.deadletter", self.addressee.host, data)
-
-    def _rejection(self, refused: Refused) -> Event:
-        now = time.time()
-        action = refused.action or ""
-        self.ended[action if action in self.actions else "unknown", "rejected"] += 1
-        log.warning("command.rejected", extra={"command_id": refused.id, "reason": refused.fault.message})
-        record = Record(
-            refused.id, refused.action or "", refused.uuid, refused.reply_to, None,
-            "rejected", None, refused.fault.as_dict(), None, now, None, now,
-        )  # fmt: skip
-        return record.event(self.addressee.host)
-
-
-def replace_uuid(job: Job) -> Command:
-    """The command with the uuid that it is about."""
-    return job.command if job.uuid == job.command.uuid else replace(job.command, uuid=job.uuid)
 
 
 def _is_past(command: Command) -> bool:
     return command.expires is not None and command.expires <= datetime.now(UTC)
-
-
-def _refused(command: Command, fault: Fault) -> Refused:
-    return Refused(command.id, command.action.name, command.uuid, command.reply_to, fault)

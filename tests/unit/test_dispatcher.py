@@ -10,7 +10,7 @@ import pytest
 from core_parts import told
 from dispatcher_parts import FINAL, LANES, OTHER, VM, Delivery, Script, opened_host, until
 
-from chunter_nsq import dispatcher as dispatcher_module
+from chunter_nsq import execution
 from chunter_nsq.actions import Done, Progress
 from chunter_nsq.authority import Key, signature
 from chunter_nsq.dispatcher import Limits
@@ -190,7 +190,7 @@ async def test_progress_is_told_at_most_once_a_second(host):
 
 async def test_silent_work_still_shows_that_it_lives(host, monkeypatch):
     """A handler that says nothing is told as running now and then."""
-    monkeypatch.setattr(dispatcher_module, "PULSE_SECONDS", 0.06)
+    monkeypatch.setattr(execution, "PULSE_SECONDS", 0.06)
     await host.send("c1")
     await until(lambda: host.statuses("c1").count("progress") >= 2)
     host.let_go("c1")
@@ -259,7 +259,7 @@ async def test_full_queue_holds_messages_back(tmp_path):
 
 async def test_handler_that_takes_too_long_is_stopped(tmp_path, monkeypatch):
     """A machine command has a time limit; what it ran is stopped and the line goes on."""
-    monkeypatch.setattr(dispatcher_module, "_MARGIN_SECONDS", 0.02)
+    monkeypatch.setattr(execution, "_MARGIN_SECONDS", 0.02)
     async with opened_host(tmp_path / "db", limits=Limits(LANES, 0.02)) as host:
         await host.send("c1")
         assert "tool_timeout" == (await host.end("c1"))["error"]["code"]
