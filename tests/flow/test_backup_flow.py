@@ -2,115 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import hashlib
 import json
 import os
-import random
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from nsq_servers import Nsqd
+from backup_parts import datasets, good, grow, guid, holds, keys, made, out, picture, run, seeded, send_delay, tree
 from storage_parts import dice
-from worlds import FINAL, Ears, Host, new_uuid, payload
-from zfs_pool import Pool, destroy
+from worlds import FINAL, Ears, Host, new_uuid
 
 from chunter_nsq.smartos.simulator import faults
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.bucket import Bucket
 
-pytest_plugins = ("zfs_pool", "s3_servers")
-
-
-def settings_for(account: Account) -> dict[str, str]:
-    """What chunter.conf says of the store."""
-    return {
-        "s3.endpoint": account.endpoint,
-        "s3.bucket": account.bucket,
-        "s3.access_key": account.access_key,
-        "s3.secret_key": account.secret_key,
-    }
-
-
-@pytest.fixture
-async def backed(tmp_path: Path, nsqd: Nsqd, zfs_pool: Pool, account: Account, request) -> Iterator[Host]:
-    """A host with real datasets, a store, and an agent."""
-    base = f"{zfs_pool.name}/b{hashlib.sha1(request.node.name.encode(), usedforsecurity=False).hexdigest()[:8]}"
-    host = Host(tmp_path / "backed", nsqd, zfs=f"host:{base}", settings=settings_for(account))
-    host.base = base
-    await host.start().ready()
-    yield host
-    host.end()
-    destroy(base)
-
-
-@pytest.fixture
-async def small(new_host: Callable[..., Host], account: Account) -> Host:
-    """A host with simulated datasets, a store, and an agent."""
-    return await new_host(settings=settings_for(account)).start().ready()
-
-
-async def made(host: Host, ears: Ears, **members) -> str:
-    """A stopped machine."""
-    uuid = new_uuid()
-    wanted = {"payload": payload(autoboot=False, **members), "start": False}
-    done = await ears.result(host.send("machine.create", uuid, params=wanted), 60)
-    assert "succeeded" == done["status"], done
-    return uuid
-
-
-async def run(host: Host, ears: Ears, action: str, uuid: str, seconds: float = 60, **params) -> dict:
-    """A command's final result."""
-    return await ears.result(host.send(action, uuid, params=params), seconds)
-
-
-async def good(host: Host, ears: Ears, action: str, uuid: str, **params) -> dict:
-    """The result of a command that must succeed."""
-    done = await run(host, ears, action, uuid, **params)
-    assert "succeeded" == done["status"], done
-    return done["result"]
-
-
-def keys(bucket: Bucket, uuid: str) -> list[str]:
-    """What the store has of a machine."""
-    return [key.partition("/")[2] for key, _ in bucket.keys(f"{uuid}/")]
-
-
-def holds(host: Host, uuid: str) -> int:
-    """How many holds there are on a machine's snapshots."""
-    names = host.tool("zfs", "list", "-H", "-o", "name", "-t", "snapshot", "-r", f"zones/{uuid}").stdout.split()
-    found = [host.tool("zfs", "get", "-Hp", "-o", "value", "userrefs", name).stdout for name in names]
-    return sum(int(one) for one in found if one.strip().isdecimal())
-
-
-def grow(folder: Path, chance: random.Random) -> None:
-    """Change a tree at random."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(chance.randrange(3, 9)):
-        place = folder / f"{chance.randrange(4)}"
-        place.mkdir(exist_ok=True)
-        (place / f"{number}").write_bytes(chance.randbytes(chance.randrange(1, 200_000)))
-    victims = [path for path in folder.rglob("*") if path.is_file()]
-    for path in chance.sample(victims, len(victims) // 4):
-        path.unlink()
-    (folder / "link").unlink(missing_ok=True)
-    (folder / "link").symlink_to(f"/nowhere/{chance.randrange(1000)}")
-
-
-def picture(folder: Path) -> dict[str, str]:
-    """Every path below a folder with what is there."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.is_symlink():
-            found[name] = os.readlink(path)  # noqa: PTH115 - as it was written
-        else:
-            found[name] = "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
+pytest_plugins = ("zfs_pool", "s3_servers", "backup_parts")
 
 
 async def test_full_and_increment(small: Host, ears: Ears, bucket: Bucket):
@@ -231,38 +139,6 @@ async def test_keys_of_a_command_stay_in_memory(new_host: Callable[..., Host], a
     for content in [*while_it_runs, host.log.read_bytes(), json.dumps(ears.heard).encode()]:
         assert account.secret_key.encode() not in content
         assert account.access_key.encode() not in content
-
-
-def seeded(number: int) -> random.Random:
-    """Chance that comes out the same every time."""
-    return random.Random(number)  # noqa: S311 - for data, not for secrets
-
-
-async def out(*argv: str | Path, stdin: bytes = b"") -> bytes:
-    """What a program says."""
-    done = await asyncio.to_thread(subprocess.run, argv, input=stdin, capture_output=True, check=True)
-    return done.stdout
-
-
-def send_delay(host: Host, seconds: float) -> None:
-    """Let zfs send take its time."""
-    faults.add(str(host.platform), {"tool": "zfs", "subcommand": "send", "times": 2, "delay": seconds / 2})
-
-
-def tree(host: Host, uuid: str) -> Path:
-    """A machine's own files."""
-    return host.platform / "zones" / uuid / "root" / "srv"
-
-
-def guid(host: Host, name: str) -> str:
-    """The GUID of a snapshot."""
-    return host.tool("zfs", "get", "-Hp", "-o", "value", "guid", name).stdout.strip()
-
-
-def datasets(host: Host) -> list[str]:
-    """All datasets of a host that are no images."""
-    names = host.tool("zfs", "list", "-H", "-o", "name", "-t", "filesystem,volume").stdout.split()
-    return sorted(name for name in names if "/cores" not in name)
 
 
 async def test_disaster_and_return(backed: Host, ears: Ears, bucket: Bucket):
@@ -421,7 +297,7 @@ async def test_listed_verified_thinned_out(small: Host, ears: Ears, bucket: Buck
 async def test_others_go_on_beside_an_upload(small: Host, ears: Ears, bucket: Bucket):
     """While a backup uploads its machine can be started; what would pull its ground away waits for it."""
     uuid = await made(small, ears)
-    send_delay(small, 6.0)
+    send_delay(small, 4.0)
     backup = small.send("backup.create", uuid, params={"snapshot": "one"})
     deletion = small.send("machine.start", uuid)
     await ears.result(deletion)

@@ -1,0 +1,142 @@
+"""What tests of backups share: hosts with a store, short ways to say things, and looks at what is there.
+
+PYTEST_DONT_REWRITE. As a plug-in it brings the fixtures ``backed`` and ``small``; s3_servers and zfs_pool belong to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import random
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from nsq_servers import Nsqd
+from worlds import Ears, Host, new_uuid, payload
+from zfs_pool import Pool, destroy
+
+from chunter_nsq.smartos.simulator import faults
+from chunter_nsq.storage.account import Account
+from chunter_nsq.storage.bucket import Bucket
+
+
+def settings_for(account: Account) -> dict[str, str]:
+    """What chunter.conf says of the store."""
+    return {
+        "s3.endpoint": account.endpoint,
+        "s3.bucket": account.bucket,
+        "s3.access_key": account.access_key,
+        "s3.secret_key": account.secret_key,
+    }
+
+
+@pytest.fixture
+async def backed(tmp_path: Path, nsqd: Nsqd, zfs_pool: Pool, account: Account, request) -> AsyncIterator[Host]:
+    """A host with real datasets, a store, and an agent."""
+    base = f"{zfs_pool.name}/b{hashlib.sha1(request.node.name.encode(), usedforsecurity=False).hexdigest()[:8]}"
+    host = Host(tmp_path / "backed", nsqd, zfs=f"host:{base}", settings=settings_for(account))
+    host.base = base
+    await host.start().ready()
+    yield host
+    host.end()
+    destroy(base)
+
+
+@pytest.fixture
+async def small(new_host: Callable[..., Host], account: Account) -> Host:
+    """A host with simulated datasets, a store, and an agent."""
+    return await new_host(settings=settings_for(account)).start().ready()
+
+
+async def made(host: Host, ears: Ears, **members) -> str:
+    """A stopped machine."""
+    uuid = new_uuid()
+    wanted = {"payload": payload(autoboot=False, **members), "start": False}
+    done = await ears.result(host.send("machine.create", uuid, params=wanted), 60)
+    assert "succeeded" == done["status"], done
+    return uuid
+
+
+async def run(host: Host, ears: Ears, action: str, uuid: str, seconds: float = 60, **params) -> dict:
+    """A command's final result."""
+    return await ears.result(host.send(action, uuid, params=params), seconds)
+
+
+async def good(host: Host, ears: Ears, action: str, uuid: str, **params) -> dict:
+    """The result of a command that must succeed."""
+    done = await run(host, ears, action, uuid, **params)
+    assert "succeeded" == done["status"], done
+    return done["result"]
+
+
+def keys(bucket: Bucket, uuid: str) -> list[str]:
+    """What the store has of a machine."""
+    return [key.partition("/")[2] for key, _ in bucket.keys(f"{uuid}/")]
+
+
+def holds(host: Host, uuid: str) -> int:
+    """How many holds there are on a machine's snapshots."""
+    names = host.tool("zfs", "list", "-H", "-o", "name", "-t", "snapshot", "-r", f"zones/{uuid}").stdout.split()
+    found = [host.tool("zfs", "get", "-Hp", "-o", "value", "userrefs", name).stdout for name in names]
+    return sum(int(one) for one in found if one.strip().isdecimal())
+
+
+def grow(folder: Path, chance: random.Random) -> None:
+    """Change a tree at random."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(chance.randrange(3, 9)):
+        place = folder / f"{chance.randrange(4)}"
+        place.mkdir(exist_ok=True)
+        (place / f"{number}").write_bytes(chance.randbytes(chance.randrange(1, 200_000)))
+    victims = [path for path in folder.rglob("*") if path.is_file()]
+    for path in chance.sample(victims, len(victims) // 4):
+        path.unlink()
+    (folder / "link").unlink(missing_ok=True)
+    (folder / "link").symlink_to(f"/nowhere/{chance.randrange(1000)}")
+
+
+def picture(folder: Path) -> dict[str, str]:
+    """Every path below a folder with what is there."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_symlink():
+            found[name] = os.readlink(path)  # noqa: PTH115 - as it was written
+        else:
+            found[name] = "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def seeded(number: int) -> random.Random:
+    """Chance that comes out the same every time."""
+    return random.Random(number)  # noqa: S311 - for data, not for secrets
+
+
+async def out(*argv: str | Path, stdin: bytes = b"") -> bytes:
+    """What a program says."""
+    done = await asyncio.to_thread(subprocess.run, argv, input=stdin, capture_output=True, check=True)
+    return done.stdout
+
+
+def send_delay(host: Host, seconds: float) -> None:
+    """Let zfs send take its time."""
+    faults.add(str(host.platform), {"tool": "zfs", "subcommand": "send", "times": 2, "delay": seconds / 2})
+
+
+def tree(host: Host, uuid: str) -> Path:
+    """A machine's own files."""
+    return host.platform / "zones" / uuid / "root" / "srv"
+
+
+def guid(host: Host, name: str) -> str:
+    """The GUID of a snapshot."""
+    return host.tool("zfs", "get", "-Hp", "-o", "value", "guid", name).stdout.strip()
+
+
+def datasets(host: Host) -> list[str]:
+    """All datasets of a host that are no images."""
+    names = host.tool("zfs", "list", "-H", "-o", "name", "-t", "filesystem,volume").stdout.split()
+    return sorted(name for name in names if "/cores" not in name)
