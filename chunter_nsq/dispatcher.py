@@ -176,11 +176,11 @@ class Dispatcher:
     async def _take(self, command: Command, nonce: str | None) -> None:
         about = command.uuid if command.action.names is None else command.action.names(command)
         announce = command.action.lane is not Lane.QUERY and not _is_past(command)
-        kept = replace(command, document=without_keys(command.document))
         try:
             if command.action.instant and not _is_past(command):
-                await self._answer(kept, nonce)
+                await self._answer(command, nonce)
                 return
+            kept = replace(command, document=without_keys(command.document))
             known = await self._journal.accept(kept, uuid=about, announce=announce, nonce=nonce)
         except NonceSeen:
             fault = NotAuthorized("auth.nonce was used before; sign the command again with a new one")

@@ -22,13 +22,14 @@ def parse(body: bytes) -> dict[str, Any]:
     """
     try:
         text = body.decode("utf-8")
-        document = json.loads(text, parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_object)
+        document = _decoder.decode(text)
     except UnicodeDecodeError as fault:
         raise Unreadable(f"not UTF-8 at byte {fault.start}") from None
     except RecursionError:
         raise Unreadable("nested too deep") from None
     except ValueError as fault:
-        raise Unreadable(f"not JSON: {fault}") from None
+        mark = " (it begins with a BOM)" if body.startswith(b"\xef\xbb\xbf") else ""
+        raise Unreadable(f"not JSON: {fault}{mark}") from None
     if not isinstance(document, dict):
         raise Unreadable("JSON, but not an object")
     if text.count("{") + text.count("[") > _DEPTH_LIMIT and _deeper_than(document, _DEPTH_LIMIT):
@@ -72,3 +73,7 @@ def _float(text: str) -> float:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+# Made once: json.loads would make one for each message.
+_decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_float, object_pairs_hook=_object)
