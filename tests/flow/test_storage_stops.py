@@ -128,7 +128,13 @@ def test_what_could_not_be_removed_is_told(harmed: Bucket, proxy: FaultProxy, bu
 
     with transfer(harmed) as means:
         work = Upload(means, KEY, codec("none"), small(harmed))
-        threading.Timer(0.5, means.stop.set).start()
+
+        def stop_when_a_part_is_on_its_way() -> None:
+            while not proxy.count("PUT", "partNumber"):
+                time.sleep(0.01)
+            means.stop.set()
+
+        threading.Thread(target=stop_when_a_part_is_on_its_way, daemon=True).start()
         with pytest.raises(Cancelled) as told:
             work.run(io.BytesIO(RAW), lambda: None)
 
