@@ -1,69 +1,63 @@
-"""The pages of the status listener."""
+"""The pages of the status listener: a path in, an answer out."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from tornado.web import Application, RequestHandler
-
 State = Callable[[], dict[str, Any]]
+_TEXT = "text/plain; charset=utf-8"
 
 
-class _Page(RequestHandler):
-    """What all pages share: the state, and no server banner."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, a content type and a body."""
 
-    def initialize(self, state: State) -> None:
-        self.state = state
-
-    def set_default_headers(self) -> None:
-        self.clear_header("Server")
-        self.set_header("Cache-Control", "no-store")
+    status: int
+    content_type: str
+    body: bytes
 
 
-class _Alive(_Page):
-    """200 while the loop turns."""
+class Pages:
+    """All pages; ``metrics`` makes the figures for Prometheus."""
 
-    def get(self) -> None:
-        self.finish("ok\n")
+    def __init__(self, state: State, metrics: Callable[[], bytes]) -> None:
+        self._state = state
+        self._metrics = metrics
+        self._pages: dict[str, Callable[[], Answer]] = {
+            "/healthz": self._alive,
+            "/readyz": self._ready,
+            "/api/status": self._status,
+            "/metrics": self._figures,
+        }
 
+    def answer(self, method: str, path: str) -> Answer:
+        """What a request gets."""
+        page = self._pages.get(path)
+        if page is None:
+            known = " ".join(self._pages)
+            return Answer(404, _TEXT, f"there is no such page; there are {known}\n".encode())
+        if method not in ("GET", "HEAD"):
+            return Answer(405, _TEXT, b"pages are only read here; commands go through NSQ\n")
+        return page()
 
-class _Ready(_Page):
-    """200 when commands are read and events are sent; else 503 with what is missing."""
+    def _alive(self) -> Answer:
+        """200 while the loop turns."""
+        return Answer(200, _TEXT, b"ok\n")
 
-    def get(self) -> None:
-        missing = self.state()["missing"]
-        self.set_status(503 if missing else 200)
-        self.finish("".join(f"{one}\n" for one in missing) or "ready\n")
+    def _ready(self) -> Answer:
+        """200 when commands are read and events are sent; else 503 with what is missing."""
+        missing = self._state()["missing"]
+        if missing:
+            return Answer(503, _TEXT, "".join(f"{one}\n" for one in missing).encode())
+        return Answer(200, _TEXT, b"ready\n")
 
+    def _status(self) -> Answer:
+        """The whole state."""
+        return Answer(200, "application/json; charset=utf-8", json.dumps(self._state()).encode())
 
-class _Status(_Page):
-    """The whole state."""
-
-    def get(self) -> None:
-        self.finish(self.state())
-
-
-class _Metrics(RequestHandler):
-    """The figures for Prometheus."""
-
-    def initialize(self, metrics: Callable[[], bytes]) -> None:
-        self.metrics = metrics
-
-    def get(self) -> None:
-        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-        self.finish(self.metrics())
-
-
-def application(state: State, metrics: Callable[[], bytes]) -> Application:
-    """All pages."""
-    given = {"state": state}
-    return Application(
-        [
-            ("/healthz", _Alive, given),
-            ("/readyz", _Ready, given),
-            ("/api/status", _Status, given),
-            ("/metrics", _Metrics, {"metrics": metrics}),
-        ],
-        log_function=lambda _: None,
-    )
+    def _figures(self) -> Answer:
+        """For Prometheus."""
+        return Answer(200, "text/plain; version=0.0.4; charset=utf-8", self._metrics())

@@ -1,43 +1,52 @@
-"""The status listener: health for SMF and load balancers, the state of the agent, figures for Prometheus."""
+"""The status listener: health for SMF and load balancers, the state of the agent, figures for Prometheus.
+
+Tornado's server without its web framework: four pages do not need it, and an idle agent does without its memory.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerConnectionDelegate
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 from tornado.netutil import bind_sockets
 
-if TYPE_CHECKING:
-    from tornado.web import Application
+from chunter_nsq.status.pages import Answer, Pages
 
-State = Callable[[], dict[str, Any]]
-
-
-class Pages(HTTPServerConnectionDelegate):
-    """Makes the application at the first request: an agent that nobody asks does without its two megabytes."""
-
-    def __init__(self, state: State, metrics: Callable[[], bytes]) -> None:
-        self._state = state
-        self._metrics = metrics
-        self._application: Application | None = None
-
-    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        """Hand a request over."""
-        if self._application is None:
-            from chunter_nsq.status.pages import application  # noqa: PLC0415 - see above
-
-            self._application = application(self._state, self._metrics)
-        return self._application.start_request(server_conn, request_conn)
+log = logging.getLogger(__name__)
 
 
-def listen(address: str, port: int, state: State, metrics: Callable[[], bytes]) -> HTTPServer:
+def listen(address: str, port: int, state: Callable[[], dict[str, Any]], metrics: Callable[[], bytes]) -> HTTPServer:
     """Serve the pages until the server is stopped.
 
     Raises:
         OSError: when the address cannot be had.
     """
-    server = HTTPServer(Pages(state, metrics))
+    pages = Pages(state, metrics)
+
+    def take(request: HTTPServerRequest) -> None:
+        try:
+            answer = pages.answer(request.method or "", request.path or "")
+        except Exception:
+            log.exception("status.page_failed", extra={"path": request.path})
+            answer = Answer(500, "text/plain; charset=utf-8", b"the page could not be made; the agent's log says why\n")
+        _send(request, answer)
+
+    server = HTTPServer(take)
     server.add_sockets(bind_sockets(port, address))
     return server
+
+
+def _send(request: HTTPServerRequest, answer: Answer) -> None:
+    if request.connection is None:
+        return
+    headers = HTTPHeaders(
+        {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body)), "Cache-Control": "no-store"}
+    )
+    line = ResponseStartLine("HTTP/1.1", answer.status, HTTPStatus(answer.status).phrase)
+    body = b"" if request.method == "HEAD" else answer.body
+    request.connection.write_headers(line, headers, body)
+    request.connection.finish()
