@@ -91,6 +91,7 @@ async def test_a_create_that_fails_leaves_nothing(
     gone = f"zones/{MINIMAL}"
     assert (before[0], before[1]) == (_left(host)[0], _left(host)[1] - {gone})
     assert free == await _free(ears, host)
+    await ears.state(uuid, "failed")
     assert "failed" == ears.of("chunter.zone.state", uuid)[-1]["data"]["data"]
     again = await ears.result(host.send("machine.create", uuid, params={"payload": payload(image_uuid=MINIMAL)}), 30)
     assert "succeeded" == again["status"], again

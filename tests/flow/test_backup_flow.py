@@ -35,8 +35,10 @@ async def test_full_and_increment(small: Host, ears: Ears, bucket: Bucket):
     assert xml == bucket.get(f"{uuid}/one.xml")
     manifest = json.loads(bucket.get(f"{uuid}/two.manifest.json"))
     assert "one" == manifest["parent"]["name"]
+    await ears.when(lambda: 2 == len(ears.of("chunter.backup.completed", uuid)))
     told = [event["data"]["data"] for event in ears.of("chunter.backup.completed", uuid)]
     assert [("update", "one"), ("update", "two")] == [(one["action"], one["uuid"]) for one in told]
+    await ears.when(lambda: ears.of("chunter.backup.update", uuid) != [])
     assert {"state": "uploading"} == ears.of("chunter.backup.update", uuid)[0]["data"]["data"]["data"]
     assert 0 == holds(small, uuid)
     raw = gzip.decompress(bucket.get(f"{uuid}/one"))
@@ -103,7 +105,7 @@ async def test_a_doubtful_stream_is_no_backup(small: Host, ears: Ears, bucket: B
     assert [] == list(bucket.uploads(f"{uuid}/"))
     assert 0 == holds(small, uuid)
     assert 0 == small.tool("zfs", "list", f"zones/{uuid}@one").returncode
-    assert 1 == len(ears.of("chunter.backup.failed", uuid))
+    await ears.when(lambda: 1 == len(ears.of("chunter.backup.failed", uuid)))
     await good(small, ears, "backup.create", uuid, snapshot="one")
 
 
@@ -166,6 +168,7 @@ async def test_disaster_and_return(backed: Host, ears: Ears, bucket: Bucket):
     assert {name: before[name] for name in same} == {name: after[name] for name in same}
     started = await good(backed, ears, "machine.start", uuid)
     assert "running" == started["state"]
+    await ears.when(lambda: 3 == len(ears.of("chunter.backup.restored", uuid)))
     told = [event["data"]["data"] for event in ears.of("chunter.backup.restored", uuid)]
     assert [("restored", one) for one in ("two", "full", "one")] == [(one["action"], one["uuid"]) for one in told]
 

@@ -76,6 +76,7 @@ async def test_what_is_going_to_be_is_told(ears: Ears, host: Host) -> None:
 
     assert (host.id, PACKAGE["uuid"]) == (told["data"]["data"]["hypervisor"], told["data"]["data"]["package"])
     assert ("web0", 512) == (told["data"]["data"]["config"]["alias"], told["data"]["data"]["config"]["ram"])
+    await ears.when(lambda: len(ears.of("chunter.zone.state", made["uuid"])) > 1)
     states = ears.of("chunter.zone.state", made["uuid"])
     assert int(states[0]["sequence"]) < int(told["sequence"]) < int(states[1]["sequence"])
 

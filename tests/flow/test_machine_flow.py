@@ -34,5 +34,6 @@ async def test_a_machine_lives_from_create_to_delete(ears: Ears, host: Host) -> 
     states = [event["data"]["data"] for event in ears.of("chunter.zone.state", uuid)]
     assert ["installing_dataset", "creating"] == states[:2]
     assert all(before != after for before, after in pairwise(states)), states
+    await ears.when(lambda: ears.of("chunter.snapshot.deleted", uuid) != [])
     kinds = [event["type"].rpartition(".")[2] for event in ears.heard if event["topic"] == "chunter.snapshot"]
     assert ["completed", "rollback", "deleted"] == kinds
