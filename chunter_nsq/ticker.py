@@ -73,6 +73,7 @@ class _Health:
     is_busy: bool = False
     begun: float = 0.0
     late_seconds: float = 0.0
+    interval_seconds: float = 0.0
 
 
 class Ticker:
@@ -115,6 +116,7 @@ class Ticker:
                 "state": "failing" if health.failures else "ok",
                 "failures": health.failures,
                 "late_seconds": round(health.late_seconds, 3),
+                "interval_seconds": health.interval_seconds,
             }
             for name, health in self._health.items()
         ]
@@ -151,6 +153,7 @@ class Ticker:
         due = max(health.begun + publisher.interval_seconds * (1 + _JITTER / 2), health.not_before)
         health.late_seconds = max(0.0, now - due) if health.begun else 0.0
         health.begun = now
+        health.interval_seconds = publisher.interval_seconds
         task = asyncio.current_task()
         if task is not None:
             self._busy.add(task)
