@@ -24,7 +24,7 @@ from worlds import Host
 from benchmarks import machine, stand
 from benchmarks.report import Report, progress, scratch, show
 
-_LOOK_SECONDS = 0.9
+_LOOK_SECONDS = 5.0
 _VERB = re.compile("[a-z]+(-[a-z]+)?")
 
 
