@@ -33,7 +33,6 @@ class Inventory:
         self._vmadm = vmadm
         self._machines: dict[str, Machine] = {}
         self._is_live = False
-        self.changes = 0
         self.watchers: list[Callable[[Mapping[str, Any] | None, str], None]] = []
 
     async def machines(self) -> tuple[Machine, ...]:
@@ -64,15 +63,13 @@ class Inventory:
     def put(self, document: Mapping[str, Any]) -> None:
         """A machine was made or changed."""
         machine = _machine(document)
-        if machine is not None and self._machines.get(machine.uuid) != machine:
+        if machine is not None:
             self._machines[machine.uuid] = machine
-            self.changes += 1
         self._show(document, _uuid(document))
 
     def drop(self, uuid: str) -> None:
         """A machine is gone."""
-        if self._machines.pop(uuid, None) is not None:
-            self.changes += 1
+        self._machines.pop(uuid, None)
         self._show(None, uuid)
 
     def end(self) -> None:
@@ -85,9 +82,7 @@ class Inventory:
 
     def _replace(self, documents: Iterable[Mapping[str, Any]]) -> None:
         found = {machine.uuid: machine for machine in map(_machine, documents) if machine is not None}
-        if found != self._machines:
-            self._machines = found
-            self.changes += 1
+        self._machines = found
 
 
 def _machine(document: Mapping[str, Any]) -> Machine | None:

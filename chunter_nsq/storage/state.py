@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -58,11 +58,6 @@ class UploadState:
     def as_dict(self) -> dict[str, Any]:
         """JSON for a journal; no secrets in it."""
         return asdict(self)
-
-    def with_segment(self, index: int, segment: Segment) -> UploadState:
-        """The same with one segment in another state, or one more."""
-        segments = (*self.segments[:index], segment, *self.segments[index + 1 :])
-        return replace(self, segments=segments)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> UploadState:
