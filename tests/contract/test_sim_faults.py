@@ -45,6 +45,16 @@ def test_a_fault_of_one_subcommand_spares_the_others(host: Host):
     assert 0 == host.run("zfs", "list", "zones/var").returncode
 
 
+def test_a_subcommand_is_no_operand_of_another(host: Host):
+    """A fault of ``zfs snapshot`` is not spent by a list of snapshots; behind options any place is the subcommand's."""
+    set_fault(host, "zfs", "snapshot", "--exit", "1", "--times", "1")
+    set_fault(host, "svcadm", "restart", "--exit", "1")
+    assert 0 == host.run("zfs", "list", "-t", "snapshot").returncode
+    assert 1 == host.run("zfs", "snapshot", "zones/var@one").returncode
+    assert 0 == host.run("zfs", "snapshot", "zones/var@one").returncode
+    assert 1 == host.run("svcadm", "-v", "restart", "cron").returncode
+
+
 def test_truncated_output(busy: Host):
     """Only so many bytes come out."""
     set_fault(busy, "vmadm", "lookup", "--truncate", "10")

@@ -76,9 +76,18 @@ def take(root: str, tool: str, arguments: Sequence[str]) -> dict[str, Any] | Non
 
 
 def concerns(fault: dict[str, Any], tool: str, arguments: Sequence[str]) -> bool:
-    """Whether a fault is meant for these arguments: each word of its subcommand is among them."""
+    """Whether a fault is meant for these arguments.
+
+    The first word of its subcommand is the first argument (anywhere behind options, as in ``svcadm -z ZONE restart``),
+    its other words are somewhere among them: ``snapshot`` does not concern ``zfs list -t snapshot``.
+    """
+    if fault["tool"] != tool:
+        return False
     words = (fault.get("subcommand") or "").split()
-    return fault["tool"] == tool and all(word in arguments for word in words)
+    if not words:
+        return True
+    first = arguments[:1] if arguments and not arguments[0].startswith("-") else arguments
+    return words[0] in first and all(word in arguments for word in words[1:])
 
 
 def strike(fault: dict[str, Any], process: Process) -> int | None:
