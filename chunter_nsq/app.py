@@ -169,7 +169,7 @@ class Agent:
             prtconf=prtconf,
             svcadm=Svcadm(self.runner),
             zlogin=Zlogin(self.runner),
-            backups=Backups.on(self.runner, lambda: self.config),
+            backups=Backups(self.runner, lambda: self.config),
             inventory=inventory,
             memory=Memory(prtconf, inventory, lambda: self.config.reserved_memory_bytes // 2**20),
             outbox=self.outbox,

@@ -1,4 +1,7 @@
-"""backup.create and backup.restore: a machine's disks and configuration into the object store and back."""
+"""backup.create and backup.restore: a machine's disks and configuration into the object store and back.
+
+What does the work is imported by the first command that needs it: it takes memory that most hosts use once a night.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,6 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from chunter_nsq.actions import Done, Lane, Leave, Progress, Subject, Yield, action
-from chunter_nsq.backup import preview, told
-from chunter_nsq.backup.course import Course
-from chunter_nsq.backup.making import Making
-from chunter_nsq.backup.restoring import Restoring
 from chunter_nsq.errors import Fault
 from chunter_nsq.messages.backup_params import BackupCreate, BackupRestore
 from chunter_nsq.messages.command import Command
@@ -27,6 +26,10 @@ from chunter_nsq.tools import Tools
 )
 async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Store a snapshot of a machine, whole or what changed since a parent; other commands go on meanwhile."""
+    from chunter_nsq.backup import preview, told  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup.course import Course  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup.making import Making  # noqa: PLC0415 - loaded when first used
+
     making = Making(tools, command)
     if command.dry_run:
         yield Done(await preview.of_create(tools, making))
@@ -62,6 +65,10 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 )
 async def restore(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Bring a stopped machine back to a backup, or make it anew from one; it stays as it is until all is proven."""
+    from chunter_nsq.backup import preview, told  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup.course import Course  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup.restoring import Restoring  # noqa: PLC0415 - loaded when first used
+
     restoring = Restoring(tools, command)
     if command.dry_run:
         yield Done(await preview.of_restore(restoring))

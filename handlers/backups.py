@@ -1,14 +1,15 @@
-"""backup.list, .verify, .delete and .prune: what becomes of backups that are there."""
+"""backup.list, .verify, .delete and .prune: what becomes of backups that are there.
+
+What does the work is imported by the first command that needs it, as in ``handlers.backup``.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chunter_nsq.actions import Done, Lane, Leave, Progress, Recovery, Subject, Yield, action
-from chunter_nsq.backup import disks, keeping, looking, thinning, told
-from chunter_nsq.backup.course import Course
 from chunter_nsq.errors import NotFound
 from chunter_nsq.ground import Ground
 from chunter_nsq.messages.backup_params import BackupDelete, BackupList, BackupPrune, BackupVerify
@@ -16,13 +17,17 @@ from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.events import Event
 from chunter_nsq.smartos import zfs_argv
 from chunter_nsq.smartos.names import checked_uuid
-from chunter_nsq.storage.manifest import Manifest
 from chunter_nsq.tools import Tools
+
+if TYPE_CHECKING:
+    from chunter_nsq.storage.manifest import Manifest
 
 
 @action("backup.list", form=BackupList, subject=Subject.OPTIONAL, group="backup_api", recovery=Recovery.INTERRUPT)
 async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """The backups of a machine, or of all, as their manifests in the store say."""
+    from chunter_nsq.backup import keeping  # noqa: PLC0415 - loaded when first used
+
     params: BackupList = command.params
     stores = tools.backups.stores
     yield Done(await keeping.listed(stores, stores.account(params.s3), command.uuid, params.after, params.limit))
@@ -40,6 +45,9 @@ async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 )
 async def verify(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Look whether a backup is what was stored: its objects, every byte, its streams, or all of it received."""
+    from chunter_nsq.backup import keeping, looking, told  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup.course import Course  # noqa: PLC0415 - loaded when first used
+
     params: BackupVerify = command.params
     uuid = checked_uuid(command.uuid or "")
     stores = tools.backups.stores
@@ -62,6 +70,8 @@ async def verify(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 @action("backup.delete", form=BackupDelete, lane=Lane.TRANSFER, subject=Subject.REQUIRED, group="backup_api")
 async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Delete a backup's snapshot on this host, its objects in the store, or both; no chain is broken without force."""
+    from chunter_nsq.backup import keeping, thinning, told  # noqa: PLC0415 - loaded when first used
+
     params: BackupDelete = command.params
     uuid = checked_uuid(command.uuid or "")
     stores = tools.backups.stores
@@ -91,6 +101,8 @@ async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 @action("backup.prune", form=BackupPrune, lane=Lane.TRANSFER, subject=Subject.OPTIONAL, group="backup_api")
 async def prune(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Delete backups in the store that a rule does not keep; those that a kept one needs are kept too."""
+    from chunter_nsq.backup import keeping, told  # noqa: PLC0415 - loaded when first used
+
     params: BackupPrune = command.params
     stores = tools.backups.stores
     account = stores.account(params.s3)
@@ -110,6 +122,8 @@ async def prune(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 
 async def _local(tools: Tools, uuid: str, snapshot: str) -> dict[str, int]:
     """The snapshot on each dataset that has it, and the bytes that only it holds."""
+    from chunter_nsq.backup import disks  # noqa: PLC0415 - loaded when first used
+
     try:
         machine: dict[str, Any] = await tools.vmadm.get(uuid)
     except NotFound:

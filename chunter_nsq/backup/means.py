@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from chunter_nsq.backup.stores import Stores
 from chunter_nsq.config import Config
 from chunter_nsq.smartos.runner import Runner
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 from chunter_nsq.smartos.zfs_streams import ZfsStreams
 from chunter_nsq.smartos.zonefiles import ZoneFiles
 
+if TYPE_CHECKING:
+    from chunter_nsq.backup.stores import Stores
 
-@dataclass(frozen=True, slots=True)
+
 class Backups:
-    """Streams and whole datasets of this host's ZFS, the zones' configurations, and the stores."""
+    """Streams and whole datasets of this host's ZFS, the zones' configurations, and the stores.
 
-    stores: Stores
-    streams: ZfsStreams
-    datasets: ZfsDatasets
-    zone_files: ZoneFiles
+    The stores, and with them all that speaks to an object store, are loaded when a command first asks for them: a host
+    that makes no backups has no use for them in its memory.
+    """
 
-    @classmethod
-    def on(cls, runner: Runner, config: Callable[[], Config]) -> Backups:
-        """Those of a platform."""
-        return cls(Stores(config), ZfsStreams(runner), ZfsDatasets(runner), ZoneFiles(runner.root))
+    def __init__(self, runner: Runner, config: Callable[[], Config]) -> None:
+        self._config = config
+        self.streams = ZfsStreams(runner)
+        self.datasets = ZfsDatasets(runner)
+        self.zone_files = ZoneFiles(runner.root)
+
+    @cached_property
+    def stores(self) -> Stores:
+        """The object stores that configuration and commands name."""
+        from chunter_nsq.backup.stores import Stores  # noqa: PLC0415 - loaded when first used
+
+        return Stores(self._config)
