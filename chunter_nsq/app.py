@@ -21,15 +21,13 @@ from typing import Any
 
 import handlers
 import publishers
-from chunter_nsq import __version__, identity, logs, telemetry
+from chunter_nsq import __version__, identity, logs, reach, telemetry
 from chunter_nsq.actions import Lane
 from chunter_nsq.authority import Authority, KeysInvalid, read_keys
 from chunter_nsq.backup.means import Backups
-from chunter_nsq.bus.address import Address
 from chunter_nsq.bus.consumer import Consumer
 from chunter_nsq.bus.faults import PublishInvalid
 from chunter_nsq.bus.producer import Producer
-from chunter_nsq.bus.settings import Connection, Tls
 from chunter_nsq.config import Config, ConfigInvalid, Paths
 from chunter_nsq.database import Database
 from chunter_nsq.dispatcher import Dispatcher, Limits
@@ -58,6 +56,7 @@ from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 from chunter_nsq.smartos.zlogin import ZLOGIN, Zlogin
 from chunter_nsq.smartos.zoneadm import Zoneadm
 from chunter_nsq.status.server import listen
+from chunter_nsq.strangers import Watch
 from chunter_nsq.ticker import Listener, Ticker
 from chunter_nsq.tools import Tools
 from publishers.zones import Zones
@@ -156,6 +155,8 @@ class Agent:
             settle_orphans=self._settle_orphans,
             host_lock=host_lock,
         )
+        connection, topics = reach.connection(config, host_id), sorted(self.dispatcher.addressee.command_topics)
+        self.strangers = Watch(connection, config.nsqd_http, topics, reach.USER_AGENT)
         imgadm, prtconf, inventory = Imgadm(self.runner), Prtconf(self.runner), Inventory(self.vmadm)
         self.tools = Tools(
             config=lambda: self.config,
@@ -177,17 +178,14 @@ class Agent:
             host_lock=host_lock,
             actions=self.actions,
             lag_seconds=self.lag.seconds,
+            strangers=self.strangers,
         )
         self.dispatcher.execution.tools = self.tools
         self.publishers = publishers.schedule(self.tools)
         self.dispatcher.execution.listeners = [one.tell for one in self.publishers if isinstance(one, Listener)]
         self.ticker = Ticker(self.outbox.put, host_id)
-        connection = _connection(config, self.host.id)
         self.producer = Producer(connection)
-        self.consumers = [
-            Consumer(connection, topic, host_id, self.dispatcher.accept)
-            for topic in sorted(self.dispatcher.addressee.command_topics)
-        ]
+        self.consumers = [Consumer(connection, topic, host_id, self.dispatcher.accept) for topic in topics]
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -336,6 +334,7 @@ class Agent:
                     for topic, one in zip(sorted(self.dispatcher.addressee.command_topics), consumers, strict=True)
                 ],
             },
+            "foreign_clients": [one.as_dict() for one in self.strangers.found],
             "outbox": {"waiting": outbox.waiting, "stored_bytes": outbox.stored_bytes, "dropped": outbox.dropped},
             "running": self.dispatcher.running(),
             "queued": self.dispatcher.queued,
@@ -363,15 +362,3 @@ def _authority(config: Config) -> Authority:
 def _limits(config: Config) -> Limits:
     lanes = {Lane.QUERY: config.lane_query, Lane.MACHINE: config.lane_machine, Lane.TRANSFER: config.lane_transfer}
     return Limits(lanes, config.machine_timeout_seconds)
-
-
-def _connection(config: Config, host_id: str) -> Connection:
-    files = {"ca": config.nsq_tls_ca, "cert": config.nsq_tls_cert, "key": config.nsq_tls_key}
-    return Connection(
-        nsqd=tuple(Address.parse(text) for text in config.nsqd),
-        lookupd=config.nsqlookupd,
-        tls=Tls(**{name: Path(file) for name, file in files.items() if file}) if config.nsq_tls else None,
-        auth_secret=config.nsq_auth_secret or None,
-        user_agent=f"chunter/{__version__}",
-        hostname=host_id,
-    )

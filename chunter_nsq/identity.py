@@ -36,14 +36,21 @@ class AlreadyRunning(Exception):
 
 def host_id(paths: Paths, topic_prefix: str = "chunter") -> str:
     """This host's id, made at first need. Raises IdentityUnusable."""
-    for file in (paths.hostid, paths.old_hostid):
-        if (found := _read(file)) is not None:
-            return _checked(found, file, topic_prefix)
+    if (known := known_id(paths, topic_prefix)) is not None:
+        return known
     try:
         _make(paths.hostid)
     except OSError as broken:
         raise IdentityUnusable(f"{paths.hostid} cannot be made ({broken.strerror}); make its folder writable") from None
     return _checked(_read(paths.hostid) or "", paths.hostid, topic_prefix)
+
+
+def known_id(paths: Paths, topic_prefix: str = "chunter") -> str | None:
+    """This host's id, None when it has none yet. Raises IdentityUnusable."""
+    for file in (paths.hostid, paths.old_hostid):
+        if (found := _read(file)) is not None:
+            return _checked(found, file, topic_prefix)
+    return None
 
 
 def new_id() -> str:

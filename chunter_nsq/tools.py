@@ -23,6 +23,7 @@ from chunter_nsq.smartos.vmadm import Vmadm
 from chunter_nsq.smartos.zfs import Zfs
 from chunter_nsq.smartos.zlogin import Zlogin
 from chunter_nsq.smartos.zoneadm import Zoneadm
+from chunter_nsq.strangers import Watch
 
 
 class Work(Protocol):
@@ -65,3 +66,4 @@ class Tools:
     host_lock: HostLock
     actions: Mapping[str, Any]
     lag_seconds: Callable[[], float]
+    strangers: Watch

@@ -13,6 +13,7 @@ from publishers.metrics import Metrics
 from publishers.services import Services
 from publishers.snapshots import Snapshots
 from publishers.stops import Stops
+from publishers.strangers import Strangers
 from publishers.zoneinfo import ZoneInfo
 from publishers.zones import Zones
 from publishers.zpools import Zpools
@@ -33,4 +34,5 @@ def schedule(tools: Tools) -> tuple[Publisher, ...]:
         Snapshots(tools),
         Metrics(tools, caps),
         Stops(tools, caps),
+        Strangers(tools),
     )

@@ -59,9 +59,11 @@ class Inbox:
 
 
 @asynccontextmanager
-async def consuming(settings: Connection, topic: str, accept: Any, **options: Any) -> AsyncIterator[Consumer]:
-    """A consumer on channel ``c``, ready, and closed at the end."""
-    consumer = Consumer(settings, topic, "c", accept, **options)
+async def consuming(
+    settings: Connection, topic: str, accept: Any, *, channel: str = "c", **options: Any
+) -> AsyncIterator[Consumer]:
+    """A consumer, ready, and closed at the end."""
+    consumer = Consumer(settings, topic, channel, accept, **options)
     await consumer.start()
     try:
         assert await consumer.wait_ready(10)

@@ -57,6 +57,14 @@ class Nsq:
         "HTTP addresses of the nsqlookupd servers that know where commands are published.",
         sample="127.0.0.1:4161",
     )
+    nsqd_http: tuple[str, ...] = value(
+        "nsqd_http",
+        keys.HTTP_ADDRESSES,
+        "",
+        "HTTP addresses of these nsqd, for a look at who else reads this host's commands. Left out, what nsqlookupd "
+        "says, else the port after nsqd's.",
+        sample="127.0.0.1:4151",
+    )
     topic_prefix: str = value("topic_prefix", keys.TOPIC_PREFIX, "chunter", "What every topic name begins with.")
     nsq_tls: bool = flag("nsq.tls", "off", "TLS towards nsqd; host names are checked, and there is no plain fallback.")
     nsq_tls_ca: str = value(

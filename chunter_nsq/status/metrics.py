@@ -43,6 +43,9 @@ class Figures(Collector):
         connected |= {(one["topic"],): len(one["connected"]) for one in state["nsq"]["consumers"]}
         yield gauges("chunter_nsqd_connections", "Connections to nsqd.", connected, ("purpose",))
 
+        says = "Clients on this host's channel that are not this agent; each takes commands away."
+        yield gauge("chunter_foreign_clients", says, len(state["foreign_clients"]))
+
     def _commands(self) -> Iterator[Metric]:
         yield gauge("chunter_commands_running", "Commands that run, queries left out.", len(self._state["running"]))
         yield gauge("chunter_commands_queued", "Commands that wait or run, queries left out.", self._state["queued"])
