@@ -38,6 +38,7 @@ class Zones:
         self._info = info
         self._view: ZoneView | None = None
         self._configs: Configs | None = None
+        self._settled: tuple[ZoneView, int, tuple[Zone, ...]] | None = None
         self.counts = Counts()
         self.is_following = False
 
@@ -64,12 +65,18 @@ class Zones:
         view = await self._known()
         before = view.hints
         zones = await self._tools.zoneadm.list()
-        if view is self._view:  # else it was forgotten meanwhile, and the next tick has a fresh one
-            try:
-                yield view.listed([(_name(zone), zone.state) for zone in zones], before, is_followed=self.is_following)
-            except GeneratorExit:
-                self._forget()
-                raise
+        if view is not self._view:
+            return  # it was forgotten meanwhile, and the next tick has a fresh one
+        if self._settled is not None and self._settled == (view, view.hints, zones):
+            return  # the very same list again, no hint in between: nothing to say, as before
+        named = [(_name(zone), zone.state) for zone in zones]
+        events = view.listed(named, before, is_followed=self.is_following)
+        self._settled = (view, view.hints, zones) if view.is_settled and not events else None
+        try:
+            yield events
+        except GeneratorExit:
+            self._forget()
+            raise
 
     async def follow(self) -> AsyncIterator[Sequence[Event | Note]]:
         """What the event stream tells, until it ends."""

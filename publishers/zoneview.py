@@ -47,6 +47,11 @@ class ZoneView:
         """How many hints came so far; taken before a list is asked for."""
         return self._hints
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the same list, without a hint before it, would be taken as it was the last time."""
+        return not self._doubts and not self._hinted
+
     def hint(self, uuid: str, raw: str) -> list[Event]:
         """The stream says that a zone is in a state."""
         self._hint(uuid)

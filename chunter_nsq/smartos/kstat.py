@@ -61,6 +61,20 @@ class Layout(NamedTuple):
 
     keys: list[bytes]
     heads: list[Head]
+    zonenames: list[tuple[int, int]]
+    """Zone id, and which of the values is that zone's whole name."""
+
+    @classmethod
+    def of(cls, keys: list[bytes]) -> Layout:
+        """That of a reading; ValueError at a key that is no statistic's."""
+        heads = list(_heads(keys))
+        names: list[tuple[int, int]] = []
+        at = 0
+        for head in heads:
+            if head.module == b"zones" and b"zonename" in head.statistics:
+                names.append((head.instance, at + head.statistics.index(b"zonename")))
+            at += len(head.statistics)
+        return cls(keys, heads, names)
 
 
 class Table(NamedTuple):
@@ -79,8 +93,7 @@ class Table(NamedTuple):
 
     def zones(self) -> dict[int, str]:
         """Zone id to the whole name of each running zone."""
-        named = ((kstat.head, kstat.value(b"zonename")) for kstat in self.kstats() if kstat.head.module == b"zones")
-        return {head.instance: name.decode(errors="replace") for head, name in named if name is not None}
+        return {zone: self.values[place].decode(errors="replace") for zone, place in self.layout.zonenames}
 
 
 class Reading(NamedTuple):
@@ -128,7 +141,7 @@ def parse_table(stdout: bytes, known: Layout | None = None) -> Table:
         odd = next((line for line in stdout.split(b"\n")[:-1] if line.count(b"\t") != 1), b"")
         raise ValueError(repr(odd[:_SHOWN_BYTES].decode(errors="replace")))
     keys = cells[:-1:2]
-    layout = known if known is not None and known.keys == keys else Layout(keys, list(_heads(keys)))
+    layout = known if known is not None and known.keys == keys else Layout.of(keys)
     return Table(layout, cells[1::2])
 
 
