@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from nsq_servers import Nsqd
 from worlds import Ears, Host
 
+TRANSFERS = ("transfer", "upload", "download", "verify")  # how threads of the storage library are called
 REQUIRE_ALL = os.environ.get("CHUNTER_REQUIRE_ALL") == "1"
 
 
@@ -19,6 +21,16 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests reaches them."""
     for name in [name for name in os.environ if name.startswith(("CHUNTER_", "SENTRY_"))]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_left() -> Iterator[None]:
+    """A transfer is over when its caller hears so: nothing of it goes on behind a test."""
+    yield
+    mine = [one for one in threading.enumerate() if one.name.startswith(TRANSFERS)]
+    for one in mine:
+        one.join(1)  # it may be at its last statement
+    assert [] == [one.name for one in mine if one.is_alive()]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -24,7 +24,7 @@ QUICK = Patience(total_seconds=15.0, first_seconds=0.2, longest_seconds=3.0)
 
 async def ask(stores: Stores, account: Account, work: Callable[[Transfer], T], patience: Patience = QUICK) -> T:
     """Some requests to a store, in a thread; cancelled they hang up."""
-    with stores.transfer(account, patience=patience) as means, means.stop.calling(means.bucket.hang_up):
+    with stores.transfer(account, patience=patience) as means:
         return await in_thread(lambda: work(means), means.stop)
 
 

@@ -158,7 +158,7 @@ class Making:
     async def _ask(self, look: Callable[[Transfer], Any]) -> Any:
         assert self._account is not None  # noqa: S101 - prepare comes first
         stores = self._backups.stores
-        with stores.transfer(self._account, patience=BRIEF) as means, means.stop.calling(means.bucket.hang_up):
+        with stores.transfer(self._account, patience=BRIEF) as means:
             return await in_thread(lambda: look(means), means.stop)
 
     async def _snapshot(self, names: list[str]) -> None:

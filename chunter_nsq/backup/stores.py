@@ -70,12 +70,12 @@ class Stores:
     def transfer(
         self, account: Account, *, meter: Meter | None = None, patience: Patience = LONG
     ) -> Iterator[Transfer]:
-        """Means for one transfer after the other, to one bucket, with one stop."""
+        """Means for one transfer after the other, to one bucket, with one stop, which hangs up whatever is asked."""
         config = self._config()
         self._budget.resize(config.backup_memory_bytes)
         self._rate.change(config.backup_rate_limit_bytes_per_second)
         bucket = Bucket(account, connections=config.max_parallel_uploads + config.max_parallel_downloads)
-        with Stop() as stop:
+        with Stop() as stop, stop.calling(bucket.hang_up):
             try:
                 yield Transfer(bucket, stop, self._budget, self._rate, patience, meter or Meter())
             finally:

@@ -14,7 +14,7 @@ from chunter_nsq.backup.course import ended
 from chunter_nsq.backup.memo import Memo, tag
 from chunter_nsq.backup.plan import Stretch
 from chunter_nsq.backup.stores import Stores
-from chunter_nsq.errors import StorageFailed
+from chunter_nsq.errors import Cancelled, StorageFailed
 from chunter_nsq.smartos.zfs_streams import SendFlags, ZfsStreams
 from chunter_nsq.storage import catalogue
 from chunter_nsq.storage.compress import codec
@@ -26,7 +26,6 @@ from chunter_nsq.storage.patience import Patience
 from chunter_nsq.storage.pipes import Reader
 from chunter_nsq.storage.sizing import resumed
 from chunter_nsq.storage.state import UploadState
-from chunter_nsq.storage.stop import Stop
 from chunter_nsq.storage.transfer import Transfer, in_thread
 from chunter_nsq.storage.upload import Upload
 
@@ -36,6 +35,7 @@ _FILE = "file "
 _CLEANING = Patience(total_seconds=20.0, first_seconds=0.1, longest_seconds=2.0)
 _HASTY = Patience(total_seconds=0.5, first_seconds=0.1, longest_seconds=0.2)
 _CLEANING_SECONDS, _HASTY_SECONDS = 30.0, 0.9
+_ENDING_SECONDS = 0.3
 
 
 class Uploads:
@@ -122,7 +122,7 @@ class Uploads:
 async def clean(
     transfer: Transfer, left: Iterable[UploadState], committing: Mapping[str, str] | None, *, hasty: bool
 ) -> bool:
-    """Leave nothing of a backup in the store; whether that could be done in time.
+    """Leave nothing of a backup in the store; whether that could be done in time. The transfer is of no use afterwards.
 
     ``committing`` is the manifest that may have been written: it goes first, if it is that one.
     """
@@ -130,18 +130,20 @@ async def clean(
     patience = _HASTY if hasty else _CLEANING
 
     def work() -> bool:
-        with Stop() as stop:
-            try:
-                if committing is not None:
-                    patience.attempt(lambda: _withdraw(transfer, committing), stop, "withdraw the manifest")
-                discard(transfer.bucket, segments, stop, patience)
-            except StorageFailed as fault:
-                log.warning("backup.uploads_left", extra={"why": fault.message})
-                return False
+        try:
+            if committing is not None:
+                patience.attempt(lambda: _withdraw(transfer, committing), transfer.stop, "withdraw the manifest")
+            discard(transfer.bucket, segments, transfer.stop, patience)
+        except (Cancelled, StorageFailed) as fault:
+            log.warning("backup.uploads_left", extra={"why": fault.message})
+            return False
         return True
 
-    task = asyncio.create_task(asyncio.to_thread(work))
+    task = asyncio.ensure_future(in_thread(work, transfer.stop))
     await asyncio.wait({task}, timeout=_HASTY_SECONDS if hasty else _CLEANING_SECONDS)
+    if not task.done():
+        transfer.stop.set()
+        await asyncio.wait({task}, timeout=_ENDING_SECONDS)
     return task.done() and task.result()
 
 

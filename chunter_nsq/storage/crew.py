@@ -19,7 +19,7 @@ class Crew:
     waits ``grace_seconds`` for the threads. The fault that came first is the one that is raised.
     """
 
-    def __init__(self, stop: Stop, name: str, grace_seconds: float = 1.0) -> None:
+    def __init__(self, stop: Stop, name: str, grace_seconds: float = 0.5) -> None:
         self.stop = stop
         self._name = name
         self._grace_seconds = grace_seconds

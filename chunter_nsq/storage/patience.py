@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_chance = random.SystemRandom()  # one of its own: threads that wait must not draw from what others have seeded
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -40,7 +42,7 @@ class Patience:
                 return do()
             except Fault as fault:
                 stop.check()  # it may have failed because everything was hung up
-                pause_seconds = random.uniform(0, ceiling_seconds)  # noqa: S311 - jitter, no secret
+                pause_seconds = _chance.uniform(0, ceiling_seconds)
                 if not fault.transient or time.monotonic() + pause_seconds > give_up_at:
                     raise
                 note = {"what": what, "why": fault.message, "pause_seconds": round(pause_seconds, 2)}

@@ -37,7 +37,8 @@ from chunter_nsq.storage.transfer import Transfer
 
 log = logging.getLogger(__name__)
 
-_CLEANING_SECONDS = 0.9  # with the threads' second less than two: that is how soon a stop must be over
+_CLEANING_SECONDS = 0.9  # with the threads' half second less than two: that is how soon a stop must be over
+_ENDING_SECONDS = 0.3
 _CLEANING = Patience(total_seconds=30, first_seconds=0.1, longest_seconds=2)
 
 
@@ -59,8 +60,8 @@ class Upload:
     """One stream to one key; used once.
 
     ``state`` is that of an earlier run of the same upload: the sizes are those of that run, and ``packer`` must be its
-    (``codec(state.codec, state.engine)``), else Unsupported is raised. With ``keep`` an upload that failed because the
-    store was away stays there, to be gone on with or discarded by whoever kept its state.
+    (``codec(state.codec, state.engine)``), else Unsupported is raised. With ``keep`` what was stopped, or failed
+    because the store was away, stays there, to be gone on with or discarded by whoever kept its state.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Upload:
         """
         try:
             return self._run(source, check)
-        except StorageUnavailable as fault:
+        except (Cancelled, StorageUnavailable) as fault:
             if self._keep is None:
                 self._clean(fault)
             elif self._stowing is not None:
@@ -141,18 +142,21 @@ class Upload:
             return
         objects, begun = stowing.objects, stowing.beginning
         failed: list[BaseException] = []
-        cleaned = threading.Event()
 
-        def clean() -> None:
+        def clean(stop: Stop) -> None:
             try:
-                _remove(self._transfer, objects, begun)
+                _remove(self._transfer, objects, begun, stop)
             except BaseException as left:  # noqa: BLE001 - it is told below
                 failed.append(left)
-            cleaned.set()
 
-        threading.Thread(target=clean, name="upload-clean", daemon=True).start()
-        in_time = cleaned.wait(_CLEANING_SECONDS if isinstance(fault, Cancelled) else _CLEANING.total_seconds)
-        if failed or not in_time:
+        with Stop() as stop, stop.calling(self._transfer.bucket.hang_up):
+            cleaner = threading.Thread(target=clean, args=(stop,), name="upload-clean", daemon=True)
+            cleaner.start()
+            cleaner.join(_CLEANING_SECONDS if isinstance(fault, Cancelled) else _CLEANING.total_seconds)
+            if cleaner.is_alive():
+                stop.set()
+                cleaner.join(_ENDING_SECONDS)
+        if failed or cleaner.is_alive():
             log.warning(
                 "storage.upload_left", extra={"key": self._state.key, "why": str(*failed) or "no answer in time"}
             )
@@ -160,10 +164,9 @@ class Upload:
                 fault.details["left"] = [{"key": one.key, "upload_id": one.upload_id} for one in objects]
 
 
-def _remove(transfer: Transfer, objects: tuple[Segment, ...], begun: str) -> None:
-    with Stop() as stop:
-        discard(transfer.bucket, objects, stop, _CLEANING)
-        if begun:  # the answer to its beginning may have been lost
-            for unfinished in transfer.bucket.uploads(begun):
-                if unfinished.key == begun:
-                    transfer.bucket.abort(begun, unfinished.upload_id)
+def _remove(transfer: Transfer, objects: tuple[Segment, ...], begun: str, stop: Stop) -> None:
+    discard(transfer.bucket, objects, stop, _CLEANING)
+    if begun:  # the answer to its beginning may have been lost
+        for unfinished in transfer.bucket.uploads(begun):
+            if unfinished.key == begun:
+                transfer.bucket.abort(begun, unfinished.upload_id)

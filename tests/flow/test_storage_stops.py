@@ -18,6 +18,7 @@ from chunter_nsq.storage.catalogue import file_of
 from chunter_nsq.storage.compress import codec
 from chunter_nsq.storage.download import Download
 from chunter_nsq.storage.profiles import MIB
+from chunter_nsq.storage.state import UploadState
 from chunter_nsq.storage.transfer import Transfer, in_thread
 from chunter_nsq.storage.upload import Upload
 from chunter_nsq.storage.verify import wanted
@@ -119,6 +120,37 @@ async def test_a_cancelled_task_stops_its_transfer(bucket: Bucket) -> None:
     os.close(writable)
 
     assert nothing_left(bucket)
+
+
+def test_what_is_kept_stays_when_it_is_stopped(harmed: Bucket, proxy: FaultProxy, bucket: Bucket) -> None:
+    """An upload whose state is kept is put down by a stop, and a later one sends only what is missing."""
+    kept: list[UploadState] = []
+    proxy.harm("stall", "PUT", query="partNumber=2")
+    patient = Bucket(replace(harmed.account, silence_seconds=60))
+    with transfer(patient) as means:
+        work = Upload(means, KEY, codec("none"), small(patient), keep=kept.append)
+
+        def stop_when_a_part_is_there() -> None:
+            while not kept or not bucket.parts(KEY, kept[-1].segments[0].upload_id):
+                time.sleep(0.01)
+            means.stop.set()
+
+        threading.Thread(target=stop_when_a_part_is_there, daemon=True).start()
+        begun = time.monotonic()
+        with pytest.raises(Cancelled):
+            work.run(io.BytesIO(RAW), lambda: None)
+    seconds = time.monotonic() - begun
+    patient.close()
+    proxy.heal()
+    proxy.requests.clear()
+
+    with transfer(harmed) as means:
+        again = Upload(means, KEY, codec("none"), small(harmed), state=kept[-1])
+        again.run(io.BytesIO(RAW), lambda: None)
+
+    assert seconds < 10
+    assert (0, 1) == (proxy.count("PUT", "partNumber=1"), proxy.count("PUT", "partNumber=2"))
+    assert RAW == bucket.get(KEY)
 
 
 def test_what_could_not_be_removed_is_told(harmed: Bucket, proxy: FaultProxy, bucket: Bucket) -> None:

@@ -169,6 +169,20 @@ def test_patience_tries_transient_faults_only() -> None:
     assert 4 == len(tries)
 
 
+def test_patience_draws_from_no_common_chance() -> None:
+    """Whoever seeded the common generator gets what they expect, however many transfers try again meanwhile."""
+
+    def away() -> None:
+        raise StorageUnavailable("away")
+
+    random.seed(7)
+    before = random.getstate()
+    with Stop() as stop, pytest.raises(StorageUnavailable):
+        Patience(total_seconds=0.05, first_seconds=0.01, longest_seconds=0.01).attempt(away, stop, "ask")
+
+    assert before == random.getstate()
+
+
 def test_patience_ends_with_a_stop() -> None:
     """Also while it pauses."""
 
