@@ -10,11 +10,16 @@ import click
 COMMANDS = {
     "run": "Run the agent of this host in the foreground.",
     "status": "Show how the agent of this host does.",
+    "doctor": "Check everything that the agent of this host needs, with the remedy for what is wrong.",
     "config": "The configuration: its newest form, the faults of a file, what is in effect.",
     "hosts": "List the hosts whose agents answer.",
     "call": "Send a command to a host and wait for its result.",
+    "backups": "List the backups in the store.",
+    "restore": "Bring a machine back to a backup, or make it anew from one.",
+    "verify": "Look whether a backup is what was stored.",
     "tail": "Follow what agents publish.",
     "schema": "The message contract for programs: JSON Schema and AsyncAPI.",
+    "setup": "Make what an installation lacks: host id, configuration.",
     "simulator": "A SmartOS platform to try things on, in a directory.",
     "version": "Print the version.",
 }
