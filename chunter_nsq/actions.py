@@ -12,7 +12,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from chunter_nsq.ground import Ground
-from chunter_nsq.messages.events import Event
+from chunter_nsq.messages.events import Event, Note
 from chunter_nsq.messages.params import Nothing
 
 
@@ -55,10 +55,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The result of a command, and the events that are true with it: they are written together."""
+    """The result of a command, and the events and notes that are true with it: they are written together."""
 
     result: dict[str, Any]
-    events: tuple[Event, ...] = ()
+    events: tuple[Event | Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ from chunter_nsq.hostlock import HostLock
 from chunter_nsq.journal import Journal, NonceSeen, Outcome, Record
 from chunter_nsq.lines import Job, Lines
 from chunter_nsq.messages.command import Addressee, Command, Origin, Refused, read, restore
-from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, timestamp
+from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, Note, timestamp
 from chunter_nsq.messages.reading import Unreadable
 from chunter_nsq.messages.withheld import without_keys
 from chunter_nsq.outbox import Outbox
@@ -210,7 +210,7 @@ class Dispatcher:
         command = job.command
         token = self._current.set(command.id)
         job.started = time.time()
-        events: tuple[Event, ...] = ()
+        events: tuple[Event | Note, ...] = ()
         try:
             if _is_past(command):
                 fault = Expired(f"The command was to run before {command.expires}; it was not run")
@@ -226,7 +226,7 @@ class Dispatcher:
             self._current.reset(token)
             self._jobs.pop(command.id, None)
 
-    async def _finish(self, job: Job, outcome: Outcome, events: tuple[Event, ...] = ()) -> None:
+    async def _finish(self, job: Job, outcome: Outcome, events: tuple[Event | Note, ...] = ()) -> None:
         """Write the end; a full disk may hold it up, but an end it gets."""
         self.ended[job.command.action.name, outcome.status] += 1
         job.is_settled = True

@@ -20,7 +20,7 @@ from chunter_nsq.errors import Fault, Internal, Interrupted, ToolTimeout, Unsupp
 from chunter_nsq.journal import Journal, Outcome
 from chunter_nsq.lines import Job
 from chunter_nsq.messages.command import Command
-from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, compact
+from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, Note, compact
 from chunter_nsq.outbox import Outbox
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Execution:
         self._leave = leave
         self._settle_orphans = settle_orphans
 
-    async def outcome(self, job: Job) -> tuple[Outcome, tuple[Event, ...]]:
+    async def outcome(self, job: Job) -> tuple[Outcome, tuple[Event | Note, ...]]:
         """Run a job's handler; how it ended, and the events that are true with that. Never raises a fault."""
         try:
             done = await self._perform(job)

@@ -13,7 +13,7 @@ from typing import Any
 from chunter_nsq.database import Database
 from chunter_nsq.errors import Fault
 from chunter_nsq.messages.command import Command
-from chunter_nsq.messages.events import Event, compact, timestamp
+from chunter_nsq.messages.events import Event, Note, compact, timestamp
 from chunter_nsq.outbox import Outbox
 
 _COLUMNS = "id, action, uuid, reply_to, traceparent, status, result, error, progress, received, started, finished"
@@ -125,7 +125,7 @@ class Journal:
         return self._database.submit(lambda connection: self._enter(connection, fresh, document, nonce, events))
 
     def answer(
-        self, command: Command, outcome: Outcome, events: Sequence[Event], *, received: float, nonce: str | None = None
+        self, command: Command, outcome: Outcome, events: Sequence[Event | Note], *, received: float, nonce: str | None = None
     ) -> asyncio.Future[Record | None]:
         """Write a command and its end at once, for a query that was answered already; else as `accept`."""
         ended = Record(
@@ -141,7 +141,7 @@ class Journal:
         fresh: Record,
         document: dict[str, Any] | None,
         nonce: str | None,
-        events: Sequence[Event],
+        events: Sequence[Event | Note],
     ) -> Record | None:
         """Write a new record and what is told of it; a known command is told again instead."""
         known = _find(connection, fresh.id)
@@ -192,7 +192,7 @@ class Journal:
 
         return self._database.submit(work)
 
-    def finish(self, command_id: str, outcome: Outcome, events: Sequence[Event] = ()) -> asyncio.Future[None]:
+    def finish(self, command_id: str, outcome: Outcome, events: Sequence[Event | Note] = ()) -> asyncio.Future[None]:
         """Write how a command ended with the events that are true with it, and publish all of that.
 
         The first end counts: of a command that has ended nothing is written or published. The message as it came is

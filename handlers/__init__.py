@@ -19,6 +19,7 @@ from handlers import (
     machine,
     service,
     snapshot,
+    store,
 )
 
 FAMILIES: tuple[ModuleType, ...] = (
@@ -29,6 +30,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     execution,
     image,
     snapshot,
+    store,
     backup,
     backups,
     service,

@@ -99,6 +99,12 @@ class Storage:
     s3_image_bucket: str = value(
         "s3.image_bucket", keys.TEXT, "", "The bucket for images; left out, that of the backups.", sample="images"
     )
+    image_folder: str = value(
+        "image_folder",
+        keys.PATH,
+        "/opt/chunter/var/images",
+        "Where images made of snapshots are kept as files when there is no object store (below platform_root).",
+    )
     s3_access_key: str = value(
         "s3.access_key", keys.TEXT, "", "The access key.", sample="@/opt/chunter/etc/s3.access", secret=True
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from chunter_nsq.messages.fields import Flag, Text, Uuid
+from chunter_nsq.messages.backup_params import Given, Store
+from chunter_nsq.messages.fields import Document, Flag, SnapshotName, Text, Uuid
 from chunter_nsq.smartos.imgadm import is_source
 
 
@@ -28,4 +30,15 @@ class ImageNamed:
     """An image."""
 
     image: Annotated[str, Uuid()]
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotStore:
+    """The snapshot, the uuid of the image that is made of it, and what its manifest says (name, version, ...)."""
+
+    snapshot: Annotated[str, SnapshotName()]
+    image: Annotated[str, Uuid()]
+    manifest: Annotated[Mapping[str, Any] | None, Document()] = None
+    s3: Annotated[Given | None, Store()] = None
     dry_run: Annotated[bool, Flag()] = False

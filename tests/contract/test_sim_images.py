@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from simhost import BASE, Host, wait_for
+from simhost import BASE, NOBODY, WEB, Host, wait_for
 
 from chunter_nsq.smartos.simulator import faults
 
@@ -77,3 +77,47 @@ def test_what_could_be_imported(host: Host) -> None:
     assert ALPINE in host.out("imgadm", "avail", "-H", "-o", "uuid", "name=~alpine")
     assert offered[ALPINE]["manifest"] == json.loads(host.out("imgadm", "show", ALPINE))
     assert "ActiveImageNotFound" in host.run("imgadm", "show", "1" + ALPINE[1:]).stderr
+
+
+def test_an_image_made_of_a_machine_can_be_installed(host: Host) -> None:
+    """Create writes two files that install takes; a file that is not what the manifest says is refused."""
+    host.create(autoboot=False)
+    folder = host.root / "var/tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    said = host.out("imgadm", "create", "-c", "gzip", "-o", str(folder), WEB, "name=web", "version=1.0")
+    assert said.startswith("Manifest:\n    {")
+    file, told = folder / "web-1.0.zfs.gz", folder / "web-1.0.imgmanifest"
+    manifest = json.loads(told.read_text())
+    said = host.out("imgadm", "install", "-m", str(told), "-f", str(file)).splitlines()
+    assert [f"{word} image {manifest['uuid']} (web@1.0)" for word in ("Installing", "Installed")] == said
+    assert f"zones/{manifest['uuid']}@final" in datasets(host)
+    again = host.run("imgadm", "install", "-m", str(told), "-f", str(file))
+    assert (1, True) == (again.returncode, "(ImageAlreadyInstalled)" in again.stderr)
+    told.write_text(json.dumps(manifest | {"uuid": NOBODY}))
+    file.write_bytes(file.read_bytes() + b"x")
+    broken = host.run("imgadm", "install", "-m", str(told), "-f", str(file))
+    assert (1, True) == (broken.returncode, "does not match manifest size" in broken.stderr)
+
+
+def test_images_of_running_or_unknown_machines(host: Host) -> None:
+    """A machine must be there, be stopped, and the image must have a name and a version."""
+    host.create()
+    for words, code in (
+        ((WEB, "name=a", "version=1"), "VmNotStopped"),
+        ((NOBODY, "name=a", "version=1"), "VmNotFound"),
+    ):
+        done = host.run("imgadm", "create", *words)
+        assert (1, True) == (done.returncode, f"imgadm create: error ({code})" in done.stderr)
+    host.run("vmadm", "stop", WEB, "-F")
+    assert "(ManifestValidation)" in host.run("imgadm", "create", WEB).stderr
+
+
+def test_images_that_nobody_uses_go(host: Host) -> None:
+    """A dry run names them, -f deletes them, and images with machines stay."""
+    host.create(autoboot=False)
+    before = datasets(host)
+    said = host.out("imgadm", "vacuum", "-n").splitlines()
+    assert [False] == list({BASE in line for line in said})
+    assert before == datasets(host)
+    assert said == host.out("imgadm", "vacuum", "-f").splitlines()
+    assert [f"zones/{BASE}@final"] == [name for name in datasets(host) if name.endswith("@final")]

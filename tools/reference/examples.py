@@ -26,6 +26,7 @@ NOT_PLAYED: Mapping[str, str] = dict.fromkeys(
     "it needs an object store, which this world does not have",
 )
 _IMAGE = "7b5981c4-1889-11e7-b4c5-3f3bdfc9b88b"
+_GOLDEN = "3f0c1f1e-8a53-4a0e-9d4c-6a1d2f7e5b90"
 _SERVICE = "svc:/system/cron:default"
 _LONG = 4
 _STATISTICS_SECONDS = 8.0
@@ -76,6 +77,7 @@ async def _play(controller: Controller) -> None:
     faults.add(str(controller.world.platform), {"tool": "zfs", "subcommand": "snapshot", "exit": 1, "times": 1})
     await run("snapshot.create", MACHINE, expect="failed", snapshot="tuesday")
     await run("snapshot.list", MACHINE)
+    await run("snapshot.store", MACHINE, snapshot="monday", image=_GOLDEN, manifest={"name": "web", "version": "1.0"})
     done = await run("machine.stop", MACHINE, force=True)
     await run("snapshot.rollback", MACHINE, snapshot="monday")
     await run("snapshot.delete", MACHINE, snapshot="monday")

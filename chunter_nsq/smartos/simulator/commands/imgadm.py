@@ -30,6 +30,11 @@ def run(process: Process, pace: Pace) -> int:
         from chunter_nsq.smartos.simulator.commands.imgadm_import import Import  # noqa: PLC0415 - rarely one is imported
 
         return Import(process, pace, words).run(_uuid("import", words[1:]), _installed)
+    if name in ("install", "create", "vacuum"):
+        from chunter_nsq.smartos.simulator.commands import imgadm_make  # noqa: PLC0415 - rarely one is made
+
+        make = {"install": imgadm_make.install, "create": imgadm_make.create, "vacuum": imgadm_make.vacuum}[name]
+        return make(process, words[1:], _installed)
     verb = VERBS.get(name)
     if verb is None:
         raise Refused(f'imgadm: error (UnknownCommand): unknown command: "{name}"')

@@ -6,7 +6,7 @@ import json
 import time
 import uuid as uuids
 
-from chunter_nsq.smartos.simulator import lifecycle, zonedoc
+from chunter_nsq.smartos.simulator import contents, lifecycle, zonedoc
 from chunter_nsq.smartos.simulator.commands.vmadm import USAGE
 from chunter_nsq.smartos.simulator.files import exists, make_folder, write_bytes
 from chunter_nsq.smartos.simulator.machine import config_path
@@ -116,6 +116,8 @@ def make_datasets(world: World, vm: dict[str, Any]) -> None:
         image = pool.dataset(f"{zpool}/{vm.get('image_uuid')}")
         if image is not None and vm["brand"] not in ("kvm", "bhyve"):
             pool.add(root, local=_root_properties(vm), origin=f"{image.name}@final", refer=image.refer, own=8192)
+            final = pool.snapshot_of(image.name, "final")
+            contents.thaw(world.root, pool, root, contents.kept(world.root, final) if final is not None else None)
         else:
             pool.add(root, local=_root_properties(vm))
         for disk in vm.get("disks", ()):
