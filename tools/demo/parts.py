@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -34,13 +35,16 @@ def free_ports(count: int) -> list[int]:
 
 
 class Part:
-    """One program; it is ready when its HTTP page answers 200."""
+    """One program; it is ready when its HTTP page answers 200. ``environment`` comes on top of this process's own."""
 
-    def __init__(self, argv: Sequence[str], log: Path, ready: tuple[int, str]) -> None:
+    def __init__(
+        self, argv: Sequence[str], log: Path, ready: tuple[int, str], environment: Mapping[str, str] | None = None
+    ) -> None:
         self.argv = tuple(argv)
         self.name = Path(argv[0]).name if argv[0] != sys.executable else argv[2]
         self.log = log
         self._port, self._page = ready
+        self._environment = dict(environment or {})
         self._child: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> Self:
@@ -59,8 +63,9 @@ class Part:
             raise PartMissing(f"{self.argv[0]} is not there; make setup builds it")
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=REPOSITORY, start_new_session=True
-            )
+                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=REPOSITORY, start_new_session=True,
+                env={**os.environ, **self._environment},
+            )  # fmt: skip
 
     def kill(self) -> None:
         """As a crash."""

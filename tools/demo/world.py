@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from chunter_nsq.smartos import simulator
-from tools.demo.parts import TOOLS, Part, free_ports
+from tools.demo.parts import TOOLS, Part, PartMissing, free_ports
+from tools.demo.store import Store
 
 Event = dict[str, Any]
 
@@ -37,9 +38,9 @@ LATENCY_SECONDS = {
 
 
 class World:
-    """nsqlookupd, nsqd, a simulated host, and its agent."""
+    """nsqlookupd, nsqd, a simulated host, and its agent; with ``store`` an object store for backups."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, store: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="chunter-demo-"))
         self.platform = self.folder / "platform"
         self.root = self.folder / "chunter"
@@ -72,10 +73,18 @@ class World:
             "update_services_interval": "1s",
             "zpool_interval": "1s",
         }
+        self._store = Store(self.folder) if store else None
+        if self._store is not None:
+            self.settings |= self._store.settings
 
     async def __aenter__(self) -> Self:
-        """NSQ and the host; the agent is started by the first scene. What was begun is undone when this fails."""
+        """NSQ and the host; the agent is started by the first scene. What was begun is undone when this fails.
+
+        A store gets ready meanwhile: see ``store_ready``.
+        """
         try:
+            if self._store is not None:
+                self._store.begin()
             (self.folder / "nsqd").mkdir()
             (self.root / "etc").mkdir(parents=True)
             self.configure()
@@ -92,7 +101,10 @@ class World:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """The agent first: it has a goodbye to send."""
-        for part in (self.agent, self.nsqd, self.lookupd):
+        self.agent.end()
+        if self._store is not None:
+            await self._store.end()
+        for part in (self.nsqd, self.lookupd):
             part.end()
         for pid in _processes_of(self.platform):
             with contextlib.suppress(ProcessLookupError):
@@ -104,6 +116,12 @@ class World:
         self.settings.update(settings)
         lines = (f"{key} = {value}\n" for key, value in self.settings.items())
         (self.root / "etc" / "chunter.conf").write_text("".join(lines))
+
+    async def store_ready(self) -> None:
+        """Returns when the object store takes backups. Raises PartMissing."""
+        if self._store is None:
+            raise PartMissing("this world was made without a store")
+        await self._store.ready()
 
     @property
     def host_id(self) -> str:
