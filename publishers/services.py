@@ -12,7 +12,7 @@ from chunter_nsq.tools import Tools
 from publishers.serviceview import SPACE, ServiceView
 from publishers.zonenames import ZoneNames
 
-_BATCH_EVENTS = 50
+_BATCH_EVENTS = 8  # of ten kilobytes each when a zone is told whole
 
 
 class Services:

@@ -146,12 +146,14 @@ def parse_table(stdout: bytes, known: Layout | None = None) -> Table:
 
 
 def _heads(keys: Sequence[bytes]) -> Iterator[Head]:
-    """What belongs together stands together."""
+    """What belongs together stands together; names that many of them share are kept once."""
+    shared: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
     for head, group in groupby((key.rpartition(b":") for key in keys), key=itemgetter(0)):
         parts = head.split(b":", _HEAD_PARTS - 1)
         if len(parts) != _HEAD_PARTS or not parts[1].isdigit():
             raise ValueError(repr(head[:_SHOWN_BYTES].decode(errors="replace")))
-        yield Head((parts[0], int(parts[1]), parts[2]), tuple(statistic for _, _, statistic in group))
+        statistics = tuple(statistic for _, _, statistic in group)
+        yield Head((parts[0], int(parts[1]), parts[2]), shared.setdefault(statistics, statistics))
 
 
 def _odd(completed: Completed, what: str) -> UnreadableOutput:
