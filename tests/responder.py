@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -24,7 +24,8 @@ Answer = Mapping[str, Any]
 class Responder:
     """Answers every command for ``HOST``, ``ALIAS`` or ``*`` with ``script[action]``, one result for each entry.
 
-    An entry is what differs from an empty result; a number in it is a pause in seconds.
+    An entry is what differs from an empty result; a number in it is a pause in seconds. ``steps`` gives a command's
+    entries, and may be replaced.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class Responder:
         self.commands: list[dict[str, Any]] = []
         self.host = host
         self._alias = alias
-        self._script = script
+        self.steps: Callable[[Mapping[str, Any]], Sequence[Answer | float]] = lambda given: script.get(
+            given["action"], ()
+        )
         self._producer = producer
         self._sequence = itertools.count(1)
 
@@ -43,7 +46,7 @@ class Responder:
         if command["host"] not in ("*", self.host, self._alias):
             return
         self.commands.append(command)
-        for step in self._script.get(command["action"], ()):
+        for step in self.steps(command):
             if isinstance(step, int | float):
                 await asyncio.sleep(step)
             else:

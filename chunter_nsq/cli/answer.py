@@ -16,7 +16,12 @@ def summary(data: Data) -> list[str]:
     """A final result: one line, and below it what it brought."""
     result = data.get("result")
     brought = outline(result, "  ") if isinstance(result, Mapping) else ()
-    return [f"{_head(data)}{_seconds(data)}", *brought]
+    return [heading(data), *brought]
+
+
+def heading(data: Data) -> str:
+    """What became of which command, where, and how long it took."""
+    return f"{_head(data)}{_seconds(data)}"
 
 
 def failure(data: Data) -> list[str]:

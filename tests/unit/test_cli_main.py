@@ -22,7 +22,7 @@ def test_a_command_is_where_the_table_says(name):
     assert command.help
 
 
-@pytest.mark.parametrize("name", ["run", "status", "hosts", "call", "tail", "version"])
+@pytest.mark.parametrize("name", ["run", "status", "hosts", "call", "backups", "restore", "verify", "tail", "version"])
 def test_the_overview_says_what_the_command_says_of_itself(name):
     """The first sentence of a command's help begins like its line in the overview."""
     command = getattr(importlib.import_module(f"chunter_nsq.cli.{name}"), name)
@@ -40,7 +40,7 @@ def test_help_lists_the_commands_and_shows_examples():
     assert max(map(len, shown.output.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("name", ["call", "tail", "hosts", "status", "run"])
+@pytest.mark.parametrize("name", ["call", "backups", "restore", "verify", "tail", "hosts", "status", "run"])
 def test_each_command_explains_itself(name):
     """Help for everything that may be typed."""
     shown = CliRunner().invoke(chunter, [name, "--help"])

@@ -1,0 +1,105 @@
+"""One command to hosts, from its sending to the exit status: what ``chunter call`` and its shorter forms share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import click
+
+from chunter_nsq.cli import answer
+from chunter_nsq.cli.conversation import Data, Order, every, is_final, one
+from chunter_nsq.cli.display import display
+from chunter_nsq.cli.doors import Doors, speak
+from chunter_nsq.cli.exits import Exit, Failure, of_status
+from chunter_nsq.client import Client
+
+EVERYBODY = "*"
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Talk:
+    """``order`` without a host goes to the only one that answers.
+
+    ``summary`` tells a success in words, ``judge`` gives the exit status of a result.
+    """
+
+    doors: Doors
+    order: Order
+    timeout_seconds: float
+    is_json: bool = False
+    is_waiting: bool = True
+    summary: Callable[[Data], Sequence[str]] = answer.summary
+    judge: Callable[[Data], Exit] = lambda data: of_status(data.get("status"))
+    sent: str | None = None
+
+    def run(self) -> Exit:
+        """Send, show how far it is, tell what became of it."""
+        try:
+            return speak(self._talk())
+        except KeyboardInterrupt:
+            if self.sent is not None:
+                click.echo(f"The command goes on. Ask with: {answer.asking(self.order.host, self.sent)}", err=True)
+            return Exit.STOPPED
+
+    async def _talk(self) -> Exit:
+        async with self.doors.client() as client:
+            if not self.order.host:
+                self.order = replace(self.order, host=await only_host(client))
+            self.sent = await self.order.send(client)
+            if not self.is_waiting:
+                click.echo(json.dumps({"command": self.sent}) if self.is_json else self.sent)
+                return Exit.SUCCEEDED
+            heard = await self._hear(client, self.sent)
+        return self._tell(heard)
+
+    async def _hear(self, client: Client, command: str) -> Sequence[Data]:
+        order = self.order
+        with display(order.action, order.host) as shown:
+            if order.host != EVERYBODY:
+                last = await one(client, command, self.timeout_seconds, shown.show)
+                return [] if last is None else [last]
+
+            def told(data: Data) -> None:
+                shown.show(data)
+                if is_final(data):
+                    click.echo(json.dumps(data) if self.is_json else answer.line(data))
+
+            return await every(client, command, self.timeout_seconds, told)
+
+    def _tell(self, heard: Sequence[Data]) -> Exit:
+        order = self.order
+        if not heard:
+            click.echo(answer.silence(order.action, order.host, self.timeout_seconds), err=True)
+            return Exit.TIMED_OUT
+        for data in heard:
+            if data.get("action") not in (order.action, None):
+                click.echo(answer.other(data, order.action), err=True)
+            elif not is_final(data):
+                click.echo(answer.unfinished(data, self.timeout_seconds), err=True)
+            elif order.host == EVERYBODY:
+                continue  # told when it came
+            elif self.is_json:
+                click.echo(json.dumps(data, indent=2 if sys.stdout.isatty() else None))
+            else:
+                is_good = data.get("status") == "succeeded"
+                click.echo("\n".join(self.summary(data) if is_good else answer.failure(data)), err=not is_good)
+        return max(self._status(data) for data in heard)
+
+    def _status(self, data: Data) -> Exit:
+        """A result of another action under the same id is no success of this one."""
+        return self.judge(data) if data.get("action") in (self.order.action, None) else Exit.FAILED
+
+
+async def only_host(client: Client) -> str:
+    """The id of the host that answers; raises Failure when none does, or several."""
+    found = await client.hosts(_LOOK_SECONDS)
+    if len(found) == 1:
+        return str(found[0].get("host"))
+    if not found:
+        raise Failure(f"no host answered within {_LOOK_SECONDS:g} s; name one with --host", Exit.TIMED_OUT)
+    names = ", ".join(str(each.get("alias") or each.get("host")) for each in found)
+    raise Failure(f"several hosts answer: say which with --host (or CHUNTER_HOST): {names}", Exit.USAGE)
