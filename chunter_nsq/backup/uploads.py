@@ -93,7 +93,7 @@ class Uploads:
         keep = self._memo.keeper(name)
         sizes = self._stores.sizes(self._transfer.bucket.traits, estimate_bytes)
         place = self._place(key, state)
-        self._abort_unknown(place, state)
+        self._abort_unknown({place, state.beginning} - {""} if state is not None else {place}, state)
         upload = Upload(
             self._transfer,
             place,
@@ -110,13 +110,13 @@ class Uploads:
         find = partial(catalogue.free_key, self._transfer.bucket, key, self._attempt)
         return self._transfer.attempt(find, f"look for {key}")
 
-    def _abort_unknown(self, key: str, state: UploadState | None) -> None:
+    def _abort_unknown(self, places: set[str], state: UploadState | None) -> None:
         """Of an earlier run that was killed before it could note the id."""
         known = {one.upload_id for one in state.segments} if state is not None else set[str]()
         bucket = self._transfer.bucket
-        found = [one for one in orphans(bucket, [key], known, begun_before=time.time() + 86400) if one.key == key]
+        found = [one for one in orphans(bucket, places, known, begun_before=time.time() + 86400) if one.key in places]
         if found:
-            log.warning("backup.orphans_aborted", extra={"key": key, "count": abort_all(bucket, found)})
+            log.warning("backup.orphans_aborted", extra={"key": found[0].key, "count": abort_all(bucket, found)})
 
 
 async def clean(
@@ -126,14 +126,14 @@ async def clean(
 
     ``committing`` is the manifest that may have been written: it goes first, if it is that one.
     """
-    segments = [segment for state in left for segment in state.segments]
     patience = _HASTY if hasty else _CLEANING
 
     def work() -> bool:
         try:
             if committing is not None:
                 patience.attempt(lambda: _withdraw(transfer, committing), transfer.stop, "withdraw the manifest")
-            discard(transfer.bucket, segments, transfer.stop, patience)
+            for state in left:
+                discard(transfer.bucket, state.segments, transfer.stop, patience, beginning=state.beginning)
         except (Cancelled, StorageFailed) as fault:
             log.warning("backup.uploads_left", extra={"why": fault.message})
             return False

@@ -128,11 +128,18 @@ def is_made_of(head: Head, segment: Segment, *, strict: bool) -> bool:
 
 
 def discard(
-    bucket: Bucket, segments: Iterable[Segment], stop: Stop, patience: Patience, *, spare: Collection[str] = ()
+    bucket: Bucket,
+    segments: Iterable[Segment],
+    stop: Stop,
+    patience: Patience,
+    *,
+    spare: Collection[str] = (),
+    beginning: str = "",
 ) -> None:
     """Abort what is unfinished and delete what is complete: nothing of it stays in the store.
 
-    ``spare`` holds keys that a manifest names: objects of that name stay, whoever made them.
+    ``spare`` holds keys that a manifest names: objects of that name stay, whoever made them. ``beginning`` is a key
+    whose upload may have been begun without our hearing of it, where the store tells of such.
 
     Raises:
         StorageFailed: it could not be done; what is left must be remembered.
@@ -140,6 +147,14 @@ def discard(
     for segment in segments:
         gone = partial(_discard_one, bucket, segment, spared=segment.key in spare)
         patience.attempt(gone, stop, f"discard {segment.key}")
+    if beginning:
+        patience.attempt(partial(_abort_begun, bucket, beginning), stop, f"discard {beginning}")
+
+
+def _abort_begun(bucket: Bucket, key: str) -> None:
+    for unfinished in bucket.uploads(key):
+        if unfinished.key == key:
+            bucket.abort(key, unfinished.upload_id)
 
 
 def _discard_one(bucket: Bucket, segment: Segment, *, spared: bool) -> None:

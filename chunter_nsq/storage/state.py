@@ -45,7 +45,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class UploadState:
-    """An upload of one stream to ``key``; the same stream packed by ``engine`` makes the same parts again."""
+    """An upload of one stream to ``key``; the same stream packed by ``engine`` makes the same parts again.
+
+    ``beginning`` is the key of an object that was about to be begun: the store may have begun it, under an id that
+    nobody heard.
+    """
 
     key: str
     codec: str
@@ -54,6 +58,12 @@ class UploadState:
     block_bytes: int
     segment_parts: int
     segments: tuple[Segment, ...] = ()
+    beginning: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing of it can be in the store."""
+        return not (self.segments or self.beginning)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON for a journal; no secrets in it."""

@@ -43,8 +43,8 @@ class _Open:
 class Stowing:
     """``add`` and ``finish`` are one thread's; ``state`` is what a later run needs to go on.
 
-    ``keep`` is called with the state before anything is sent to a new object, when one is about to be completed and is,
-    and every few seconds for parts; it returns when the state is safe.
+    ``keep`` is called with the state before an object is begun and before anything is sent to it, when one is about to
+    be completed and is, and every few seconds for parts; it returns when the state is safe.
     """
 
     def __init__(self, transfer: Transfer, lease: Lease, sizes: Sizes, state: UploadState, keep: Keep | None) -> None:
@@ -52,7 +52,6 @@ class Stowing:
         self.size = 0
         self.sha1 = hashlib.sha1(usedforsecurity=False)
         self.sha256 = hashlib.sha256()
-        self.beginning = ""
         self._transfer = transfer
         self._sizes = sizes
         self._keep = keep
@@ -131,11 +130,12 @@ class Stowing:
         if index < len(self._resumed):
             multipart = Multipart.resume(self._transfer, self._resumed[index])
         else:
-            self.beginning = key
+            self.state = replace(self.state, beginning=key)
+            self._note(now=True)
             multipart = Multipart.begin(self._transfer, key)
         with self._lock:
             self._objects.append(_Open(multipart, time.monotonic()))
-        self.beginning = ""
+            self.state = replace(self.state, beginning="")
         self._note(now=True)
         if index and self._claim(index - 1):
             send(partial(self._complete, index - 1))

@@ -138,14 +138,14 @@ class Upload:
     def _clean(self, fault: BaseException) -> None:
         """Leave nothing in the store; what could not be removed in time is said with the fault."""
         stowing = self._stowing
-        if stowing is None or not (stowing.objects or stowing.beginning):
+        if stowing is None or not (stowing.objects or stowing.state.beginning):
             return
-        objects, begun = stowing.objects, stowing.beginning
+        objects, begun = stowing.objects, stowing.state.beginning
         failed: list[BaseException] = []
 
         def clean(stop: Stop) -> None:
             try:
-                _remove(self._transfer, objects, begun, stop)
+                discard(self._transfer.bucket, objects, stop, _CLEANING, beginning=begun)
             except BaseException as left:  # noqa: BLE001 - it is told below
                 failed.append(left)
 
@@ -162,11 +162,3 @@ class Upload:
             )
             if isinstance(fault, Fault):
                 fault.details["left"] = [{"key": one.key, "upload_id": one.upload_id} for one in objects]
-
-
-def _remove(transfer: Transfer, objects: tuple[Segment, ...], begun: str, stop: Stop) -> None:
-    discard(transfer.bucket, objects, stop, _CLEANING)
-    if begun:  # the answer to its beginning may have been lost
-        for unfinished in transfer.bucket.uploads(begun):
-            if unfinished.key == begun:
-                transfer.bucket.abort(begun, unfinished.upload_id)

@@ -116,7 +116,7 @@ def test_an_object_completed_unnoticed_is_recognised(bucket: Bucket) -> None:
     kept: list[UploadState] = []
     with transfer(bucket) as means:
         Upload(means, KEY, codec("none"), small(bucket), keep=kept.append).run(io.BytesIO(RAW), lambda: None)
-    before = next(state for state in kept if len(state.segments[0].parts) == 4 and not state.segments[0].etag)
+    before = next(one for one in kept if one.segments and len(one.segments[0].parts) == 4 and not one.segments[0].etag)
 
     made = go_on(bucket, before)
 
@@ -283,7 +283,7 @@ def test_an_upload_killed_at_any_instant_can_be_ended_or_discarded(
         assert (RAW, len(RAW)) == (bucket.get(KEY), made.size)
     else:
         with Stop() as stop:
-            discard(bucket, state.segments, stop, QUICK)
+            discard(bucket, state.segments, stop, QUICK, beginning=state.beginning)
         assert [] == list(bucket.keys(""))
     assert [] == list(bucket.uploads(""))
 

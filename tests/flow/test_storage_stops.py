@@ -131,7 +131,7 @@ def test_what_is_kept_stays_when_it_is_stopped(harmed: Bucket, proxy: FaultProxy
         work = Upload(means, KEY, codec("none"), small(patient), keep=kept.append)
 
         def stop_when_a_part_is_there() -> None:
-            while not kept or not bucket.parts(KEY, kept[-1].segments[0].upload_id):
+            while not (kept and kept[-1].segments) or not bucket.parts(KEY, kept[-1].segments[0].upload_id):
                 time.sleep(0.01)
             means.stop.set()
 
