@@ -11,6 +11,7 @@ COMMANDS = {
     "run": "Run the agent of this host in the foreground.",
     "status": "Show how the agent of this host does.",
     "doctor": "Check everything that the agent of this host needs, with the remedy for what is wrong.",
+    "diag": "Collect what somebody needs to help, in one archive without secrets.",
     "config": "The configuration: its newest form, the faults of a file, what is in effect.",
     "hosts": "List the hosts whose agents answer.",
     "call": "Send a command to a host and wait for its result.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import AsyncIterator
 
-from tornado.httpclient import AsyncHTTPClient
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
 from chunter_nsq.config import split_address
 from chunter_nsq.doctor.finding import Finding, fault, ok, skipped, warning
@@ -52,7 +52,7 @@ async def agent(patient: Patient) -> AsyncIterator[Finding]:
     client = AsyncHTTPClient(force_instance=True)
     try:
         answer = await client.fetch(f"http://{where}/readyz", raise_error=False, request_timeout=_SECONDS)
-    except OSError as nobody:
+    except (OSError, HTTPClientError) as nobody:
         yield warning(f"no agent answers at {where} ({nobody})", "svcadm enable chunter, or chunter run")
         return
     finally:

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
 from chunter_nsq.authority import SKEW_SECONDS
 from chunter_nsq.bus import doors
@@ -52,7 +52,7 @@ async def _offset(url: str) -> float | None:
     try:
         answer = await client.fetch(request, raise_error=False)
         told = parsedate_to_datetime(answer.headers["Date"]).timestamp()
-    except (OSError, KeyError, ValueError, TypeError):
+    except (OSError, HTTPClientError, KeyError, ValueError, TypeError):
         return None  # that it cannot be reached is told by the check of that server
     finally:
         client.close()
