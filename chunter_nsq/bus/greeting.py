@@ -55,7 +55,8 @@ class _Greeting:
         """Raises LinkRefused, LinkLost, OSError."""
         await self.link.open()
         self.link.send(b"CLS\n")
-        await asyncio.wait({self._refusal, self.link.closed}, return_when=asyncio.FIRST_COMPLETED)
+        ends: set[asyncio.Future[Any]] = {self._refusal, self.link.closed}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if self._refusal.done() and _TLS_WANTED in self._refusal.result():
             raise LinkRefused(f"nsqd {self.link.name} wants TLS, and it is off here")
 
