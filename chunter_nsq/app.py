@@ -16,6 +16,7 @@ import signal
 import sqlite3
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from chunter_nsq import __version__, identity, logs, reach, telemetry
 from chunter_nsq.actions import Lane
 from chunter_nsq.authority import Authority, KeysInvalid, read_keys
 from chunter_nsq.backup.means import Backups
+from chunter_nsq.backup.sweeping import Sweeping
 from chunter_nsq.bus.consumer import Consumer
 from chunter_nsq.bus.faults import PublishInvalid
 from chunter_nsq.bus.producer import Producer
@@ -42,6 +44,7 @@ from chunter_nsq.memory import Memory
 from chunter_nsq.messages.command import Addressee
 from chunter_nsq.messages.events import Event, timestamp
 from chunter_nsq.outbox import Outbox
+from chunter_nsq.release.state import Updates
 from chunter_nsq.smartos.dladm import Dladm
 from chunter_nsq.smartos.imgadm import Imgadm
 from chunter_nsq.smartos.ipadm import Ipadm
@@ -115,6 +118,8 @@ class Agent:
     def __init__(self, paths: Paths, config: Config, host_id: str, authority: Authority) -> None:
         self.paths = paths
         self.config = config
+        self._stop = asyncio.Event()
+        self._is_announced = False
         root = Path(config.platform_root)
         listen_host, _, listen_port = config.status_listen.rpartition(":")
         self._listen = (listen_host.strip("[]"), int(listen_port or 0))
@@ -170,7 +175,7 @@ class Agent:
             prtconf=prtconf,
             svcadm=Svcadm(self.runner),
             zlogin=Zlogin(self.runner),
-            backups=Backups(self.runner, lambda: self.config),
+            backups=Backups(self.runner, lambda: self.config, self.outbox),
             inventory=inventory,
             memory=Memory(prtconf, inventory, lambda: self.config.reserved_memory_bytes // 2**20),
             outbox=self.outbox,
@@ -179,14 +184,16 @@ class Agent:
             actions=self.actions,
             lag_seconds=self.lag.seconds,
             strangers=self.strangers,
+            updates=Updates(paths.update),
+            stopping=self._stop,
         )
         self.dispatcher.execution.tools = self.tools
+        self.sweeping = Sweeping(self.outbox, self.tools.zfs, self.tools.backups, self.dispatcher.is_known)
         self.publishers = publishers.schedule(self.tools)
         self.dispatcher.execution.listeners = [one.tell for one in self.publishers if isinstance(one, Listener)]
         self.ticker = Ticker(self.outbox.put, host_id)
         self.producer = Producer(connection)
         self.consumers = [Consumer(connection, topic, host_id, self.dispatcher.accept) for topic in topics]
-        self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def _allows(self, group: str) -> bool:
@@ -225,7 +232,7 @@ class Agent:
         # The way out is open before anything has something to say.
         await self.producer.start()
         stack.push_async_callback(self.producer.close)
-        self.outbox.attach(self.producer.publish, PublishInvalid)
+        self.outbox.attach(self._publish, PublishInvalid)
         self.lag.start()
         stack.push_async_callback(self.lag.close)
         self.ticker.start(self.publishers)
@@ -243,7 +250,14 @@ class Agent:
         if self.dispatcher.authority.keys is None:
             log.warning("agent.unsigned_commands", extra={"remedy": "set command_keys to take signed commands only"})
         self._tasks.append(asyncio.create_task(self._housekeeping(), name="housekeeping"))
+        # Beside everything else: it may have to wait for a store.
+        self._tasks.append(asyncio.create_task(self.sweeping.run(), name="sweeping"))
         stack.push_async_callback(self._end_tasks)
+
+    async def _publish(self, topic: str, bodies: Sequence[bytes]) -> None:
+        """The way out; what nsqd takes first on this topic is what an update waits for."""
+        await self.producer.publish(topic, bodies)
+        self._is_announced = self._is_announced or topic == f"{self.config.topic_prefix}.announce"
 
     async def _drain(self) -> None:
         """No new work, then let work end, then say goodbye; heartbeats go on meanwhile."""
@@ -327,6 +341,7 @@ class Agent:
             "uptime_seconds": round(time.monotonic() - self.host.started_monotonic, 3),
             "simulated": self.host.simulated,
             "missing": missing,
+            "announced": self._is_announced,
             "nsq": {
                 "producer": {"connected": list(producer.connected), "last_error": producer.last_error},
                 "consumers": [
@@ -336,6 +351,7 @@ class Agent:
             },
             "foreign_clients": [one.as_dict() for one in self.strangers.found],
             "outbox": {"waiting": outbox.waiting, "stored_bytes": outbox.stored_bytes, "dropped": outbox.dropped},
+            "memory": dict(self.host.resources),
             "running": self.dispatcher.running(),
             "queued": self.dispatcher.queued,
             "tools": [{"argv": list(one.argv), "pid": one.pid} for one in self.runner.active()],

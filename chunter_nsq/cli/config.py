@@ -1,12 +1,26 @@
-"""``chunter config``: the newest file, the faults of a file, and what is in effect."""
+"""``chunter config``: the newest file, the faults of a file, what it lacks, and what is in effect."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from chunter_nsq.config import KEYS, Config, ConfigInvalid, Paths, Remark, changed, example, written
+from chunter_nsq.config import (
+    KEYS,
+    Config,
+    ConfigInvalid,
+    Difference,
+    Key,
+    Paths,
+    Remark,
+    changed,
+    difference,
+    example,
+    written,
+)
 
 WIDTH = 100
 
@@ -41,6 +55,43 @@ def show(root: Path | None, file: Path | None) -> None:
     effective = _read(path)[0] if present else Config()
     click.echo(f"# {path}{'' if present else ' does not exist: all defaults'}")
     click.echo(table(effective), nl=False)
+
+
+@config.command("diff")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--root", type=click.Path(path_type=Path), help="The installed tree (CHUNTER_ROOT, /opt/chunter).")
+def diff(file: Path | None, root: Path | None) -> None:
+    """Print what the newest file has that FILE lacks, and what FILE has that is outdated or unknown.
+
+    Without FILE it is that of the installed tree. Exit 1 when a line of it has to be mended.
+    """
+    path = file or Paths.find(root).config
+    try:
+        found = difference(path.read_bytes())
+    except OSError as broken:
+        click.echo(Remark(0, f"this file cannot be read: {broken.strerror}").at(str(path)))
+        raise SystemExit(1) from None
+    click.echo("\n".join(_differing(found, str(path))))
+    raise SystemExit(1 if found.faults else 0)
+
+
+def _differing(found: Difference, file: str) -> Iterator[str]:
+    for heading, remarks in (("To be mended:", found.faults), ("To be removed or renamed:", found.outdated)):
+        if remarks:
+            yield heading
+            yield from (f"  {one.at(file)}" for one in remarks)
+    if found.lacking:
+        yield f"New, and not in {file}; until it says otherwise these defaults are in effect:"
+        for key in found.lacking:
+            yield from _shown(key)
+    if not (found.faults or found.outdated or found.lacking):
+        yield f"{file} names every key that there is, and no other"
+
+
+def _shown(key: Key) -> Iterator[str]:
+    name = f"{key.name}.<name>" if key.family else key.name
+    yield f"  {name} = {key.default}" if key.default else f"  {name} (not set)"
+    yield from textwrap.wrap(key.doc, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
 def table(effective: Config) -> str:

@@ -6,7 +6,7 @@ import importlib
 
 import click
 
-# In the order of the help. The module has the command under the same name.
+# In the order of the help. The module has the command under the same name, but for those in PLACES.
 COMMANDS = {
     "run": "Run the agent of this host in the foreground.",
     "status": "Show how the agent of this host does.",
@@ -21,9 +21,24 @@ COMMANDS = {
     "tail": "Follow what agents publish.",
     "schema": "The message contract for programs: JSON Schema and AsyncAPI.",
     "setup": "Make what an installation lacks: host id, configuration.",
+    "update": "Update this host's agent, and go back when the new one is not well.",
     "simulator": "A SmartOS platform to try things on, in a directory.",
     "version": "Print the version.",
 }
+
+# The verbs of earlier agents, for hands that know them.
+VERBS = {
+    "start": "Start the agent through SMF, now and at every boot.",
+    "stop": "Stop the agent through SMF, until it is started again.",
+    "restart": "Restart the agent through SMF.",
+    "ping": "Ask whether the agent of this host lives.",
+    "connections": "List the nsqd that the agent is connected to.",
+    "import": "Have the agent of this host import an image.",
+    "update_memory": "Print the memory accounting of this host.",
+}
+
+# Where a command is that has no module of its own name.
+PLACES = {name: ("verbs", name) for name in VERBS} | {"import": ("imports", "import_image")}
 
 EXAMPLES = """\b
 Try it without a hypervisor (nsqd on this machine):
@@ -52,14 +67,15 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names."""
         del ctx
-        return list(COMMANDS)
+        return [*COMMANDS, *VERBS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command itself."""
         del ctx
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS and cmd_name not in VERBS:
             return None
-        found = getattr(importlib.import_module(f"chunter_nsq.cli.{cmd_name}"), cmd_name)
+        module, name = PLACES.get(cmd_name, (cmd_name, cmd_name))
+        found = getattr(importlib.import_module(f"chunter_nsq.cli.{module}"), name)
         return found if isinstance(found, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -67,6 +83,8 @@ class LazyGroup(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+        with formatter.section("Verbs for the host itself"):
+            formatter.write_dl(list(VERBS.items()))
 
 
 @click.command(cls=LazyGroup, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})

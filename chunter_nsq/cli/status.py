@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import ipaddress
 import json
 import shlex
 from collections.abc import Iterator, Mapping
@@ -12,15 +10,9 @@ from typing import Any
 
 import click
 
-from chunter_nsq.cli.exits import Failure
+from chunter_nsq.cli.listener import Data, asked, listener
 from chunter_nsq.cli.outline import outline, plain, table
-from chunter_nsq.config import Config, ConfigInvalid, Paths, split_address
-
-_SECONDS = 5.0
-_OK = 200
-_PATH = "/api/status"
-
-Data = Mapping[str, Any]
+from chunter_nsq.config import Paths
 
 
 @click.command()
@@ -29,7 +21,7 @@ Data = Mapping[str, Any]
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def status(*, root: Path | None, file: Path | None, as_json: bool) -> None:
     """Show how the agent of this host does; exit 1 when it does not answer."""
-    told = _asked(_listener(Paths.find(root, file).config))
+    told = asked(listener(Paths.find(root, file).config))
     click.echo(json.dumps(told) if as_json else "\n".join(report(told)))
 
 
@@ -116,50 +108,3 @@ def _part(value: Data, name: str) -> Data:
 def _rows(value: Data, name: str) -> list[Data]:
     found = value.get(name)
     return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
-
-
-def _listener(file: Path) -> tuple[str, int]:
-    """Where the agent listens, as seen from this host."""
-    try:
-        config = Config.read(file.read_bytes(), str(file))[0] if file.exists() else Config()
-    except OSError as fault:
-        raise Failure(f"{file} cannot be read: {fault.strerror}") from None
-    except ConfigInvalid as fault:
-        raise Failure(f"{fault}\nchunter config check {file} tells the same.") from None
-    if not config.status_listen:
-        raise Failure(f"status_listen is off in {file}; set it to an address, such as 127.0.0.1:4200")
-    host, port = split_address(config.status_listen)
-    if port == 0:
-        raise Failure(f"status_listen has port 0 in {file}: any free port, which only the agent knows; name one")
-    if ipaddress.ip_address(host).is_unspecified:
-        host = "::1" if ":" in host else "127.0.0.1"
-    return host, port
-
-
-def _asked(address: tuple[str, int]) -> Data:
-    host, port = address
-    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
-    try:
-        connection.request("GET", _PATH)
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException) as fault:
-        raise Failure(
-            f"no agent answers at {where} ({fault or type(fault).__name__}). Start it with: svcadm enable chunter, or "
-            "chunter run. Is it another tree's? --root names it."
-        ) from None
-    finally:
-        connection.close()
-    told = _document(body)
-    if answer.status != _OK or told is None:
-        raise Failure(f"what listens at {where} is no agent of this version: {_PATH} was answered with {answer.status}")
-    return told
-
-
-def _document(body: bytes) -> Data | None:
-    try:
-        told = json.loads(body)
-    except ValueError:
-        return None
-    return told if isinstance(told, dict) else None

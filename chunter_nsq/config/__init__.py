@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chunter_nsq.config.difference import Difference, difference
 from chunter_nsq.config.example import example
 from chunter_nsq.config.faults import ConfigInvalid, Remark
 from chunter_nsq.config.keys import Key
@@ -14,10 +15,12 @@ __all__ = [
     "Change",
     "Config",
     "ConfigInvalid",
+    "Difference",
     "Key",
     "Paths",
     "Remark",
     "changed",
+    "difference",
     "example",
     "split_address",
     "written",

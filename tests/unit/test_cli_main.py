@@ -8,15 +8,15 @@ import pytest
 from click.testing import CliRunner
 
 from chunter_nsq import __version__
-from chunter_nsq.cli.main import COMMANDS, chunter
+from chunter_nsq.cli.main import COMMANDS, VERBS, chunter
 
 HEAVY = ("nsq", "tornado", "rich", "boto3", "sentry_sdk", "marshmallow")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, *VERBS])
 def test_a_command_is_where_the_table_says(name):
     """Every name leads to a command of that name with help."""
-    command = getattr(importlib.import_module(f"chunter_nsq.cli.{name}"), name)
+    command = chunter.get_command(click.Context(chunter), name)
     assert isinstance(command, click.Command)
     assert name == command.name
     assert command.help

@@ -1,0 +1,128 @@
+"""The verbs that operators of Chunter know: of the service through SMF, of the agent through its status listener."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chunter_nsq.cli.exits import Failure
+from chunter_nsq.cli.listener import asked, configured, fetched, listener
+from chunter_nsq.cli.outline import plain
+from chunter_nsq.config import Paths
+from chunter_nsq.errors import Fault
+from chunter_nsq.smartos.runner import Runner
+from chunter_nsq.smartos.svcadm import ServiceState, Svcadm
+
+SERVICE = "svc:/network/chunter:default"
+_PATIENCE_SECONDS = 120.0  # an agent may take 90 to stop
+_LOOK_SECONDS = 0.2
+_OK = 200
+
+_F = Callable[..., Any]
+
+
+def tree_options(command: _F) -> _F:
+    """Adds the options that say which agent; the command gets ``paths``."""
+
+    @functools.wraps(command)
+    def with_paths(*, root: Path | None, file: Path | None, **options: Any) -> Any:
+        return command(paths=Paths.find(root, file), **options)
+
+    path = click.Path(path_type=Path)
+    file = click.option("--config", "file", type=path, help="The file (CHUNTER_CONFIG, etc/chunter.conf).")
+    root = click.option("--root", type=path, help="The installed tree (CHUNTER_ROOT, /opt/chunter).")
+    wrapped: _F = root(file(with_paths))
+    return wrapped
+
+
+@click.command()
+@tree_options
+def start(paths: Paths) -> None:
+    """Start the agent through SMF, now and at every boot; exit 1 when it does not come online."""
+    click.echo(_told(asyncio.run(_asked_smf(paths, "enable", "online"))))
+
+
+@click.command()
+@tree_options
+def stop(paths: Paths) -> None:
+    """Stop the agent through SMF, until it is started again; what runs may end first."""
+    click.echo(_told(asyncio.run(_asked_smf(paths, "disable", "disabled"))))
+
+
+@click.command()
+@tree_options
+def restart(paths: Paths) -> None:
+    """Restart the agent through SMF; exit 1 when the new one does not come online."""
+    click.echo(_told(asyncio.run(_asked_smf(paths, "restart", "online"))))
+
+
+@click.command()
+@tree_options
+def ping(paths: Paths) -> None:
+    """Ask whether the agent of this host lives; exit 1 when it does not answer."""
+    status, _body = fetched(listener(paths.config), "/healthz")
+    if status != _OK:
+        raise Failure(f"it answers with {status} instead of 200")
+    click.echo("pong")
+
+
+@click.command()
+@tree_options
+def connections(paths: Paths) -> None:
+    """List the nsqd that the agent publishes to and reads from; exit 1 when one of the lists is empty."""
+    nsq = asked(listener(paths.config))["nsq"]
+    lists = [("publish", nsq["producer"]["connected"], nsq["producer"].get("last_error"))]
+    lists += [(one["topic"], one["connected"], None) for one in nsq["consumers"]]
+    for purpose, connected, reason in lists:
+        for where in connected or ["none"]:
+            click.echo(f"{plain(purpose):<56}  {plain(where)}" + (f"  ({plain(reason)})" if reason else ""))
+    if not all(connected for _, connected, _ in lists):
+        raise SystemExit(1)
+
+
+@click.command("update_memory")
+@tree_options
+def update_memory(paths: Paths) -> None:
+    """Print the memory accounting in MB, which the agent renews by itself with every look at services."""
+    for name, mib in asked(listener(paths.config)).get("memory", {}).items():
+        click.echo(f"{plain(name):<20}  {plain(mib)}")
+
+
+async def _asked_smf(paths: Paths, verb: str, wanted: str) -> ServiceState:
+    """Ask SMF and wait until the service is as wanted."""
+    runner = Runner(Path(configured(paths.config).platform_root))
+    service = Svcadm(runner)
+    try:
+        before = await service.look(SERVICE)
+        await service.request(verb, SERVICE)
+        return await _until(service, wanted, before if verb == "restart" else None)
+    except Fault as refused:
+        raise Failure(f"{refused.message}\nIs it installed as a service, and are you root?") from None
+    finally:
+        await runner.close()
+
+
+async def _until(service: Svcadm, wanted: str, before: ServiceState | None) -> ServiceState:
+    """The service once it is in the state; for a restart ``before`` is what it must have left."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    left = before is None or before.state != wanted
+    while True:
+        now = await service.look(SERVICE)
+        left = left or now.state != wanted or now.next_state is not None or now != before
+        if left and now.state == wanted and now.next_state is None:
+            return now
+        if now.state == "maintenance":
+            raise Failure(f"{SERVICE} is in maintenance. The end of its log says why: svcs -L chunter")
+        if time.monotonic() > deadline:
+            raise Failure(f"{SERVICE} is {now.state} after {_PATIENCE_SECONDS:g} s. See: svcs -xv chunter")
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _told(found: ServiceState) -> str:
+    return f"{found.fmri} is {found.state} since {found.stime}"
