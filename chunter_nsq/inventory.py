@@ -27,12 +27,16 @@ class Machine:
 
 
 class Inventory:
-    """Machines by uuid; each of ``watchers`` is shown every document that comes, None for a machine that is gone."""
+    """Machines by uuid; each of ``watchers`` is shown every document that comes, None for a machine that is gone.
+
+    ``stored`` are those that are about to go from here because the store has them.
+    """
 
     def __init__(self, vmadm: Vmadm) -> None:
         self._vmadm = vmadm
         self._machines: dict[str, Machine] = {}
         self._is_live = False
+        self.stored: set[str] = set()
         self.watchers: list[Callable[[Mapping[str, Any] | None, str], None]] = []
 
     async def machines(self) -> tuple[Machine, ...]:

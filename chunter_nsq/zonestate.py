@@ -5,6 +5,7 @@ from __future__ import annotations
 from chunter_nsq.messages.events import Event, Note
 
 SPACE = "zone"
+STORED = "zone.stored"  # machines that are deleted here because they are in the store
 
 PUBLIC = {
     "uninitialized": "stopped",
@@ -44,9 +45,19 @@ def announced(uuid: str, state: str) -> Event:
 
 def created_event(uuid: str) -> Event:
     """A chunter.zone.created event."""
-    return Event("zone", "chunter.zone.created", uuid, {"event": "create"})
+    return Event("zone", "chunter.zone.created", uuid, {"event": "create"}, notes=(Note(STORED, uuid, None),))
 
 
 def deleted_event(uuid: str) -> Event:
     """A chunter.zone.deleted event that forgets the zone."""
     return Event("zone", "chunter.zone.deleted", uuid, {"event": "delete"}, notes=(Note(SPACE, uuid, None),))
+
+
+def stored_events(uuid: str, previous: str | None) -> list[Event]:
+    """A machine is gone from here because it is in the store: its state, and an event that forgets the zone."""
+    data = {"event": "state", "data": "stored", "previous": previous, "zone_state": None}
+    notes = (Note(SPACE, uuid, None), Note(STORED, uuid, None))
+    return [
+        Event("zone", "chunter.zone.state", uuid, data),
+        Event("zone", "chunter.zone.stored", uuid, {"event": "store"}, notes=notes),
+    ]

@@ -18,6 +18,7 @@ from chunter_nsq.messages.params import (
     MachineStart,
     MachineStop,
 )
+from chunter_nsq.removal import remove
 from chunter_nsq.smartos import vmadm
 from chunter_nsq.tools import Tools
 
@@ -89,13 +90,12 @@ async def reboot(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 
 @action("machine.delete", form=Change, lane=Lane.MACHINE, subject=Subject.REQUIRED)
 async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
-    """Delete a machine with its data; one that is gone already is a success."""
+    """Delete a machine with its data, and the firewall rules kept for it; one that is gone already is a success."""
     uuid = _uuid(command)
     if command.dry_run:
         yield await _plan(tools, uuid, vmadm.delete_argv(uuid))
         return
-    await tools.vmadm.delete(uuid)
-    yield Done({"state": "deleted"})
+    yield Done({"state": "deleted", **await remove(tools, uuid)})
 
 
 def _uuid(command: Command) -> str:

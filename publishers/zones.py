@@ -13,7 +13,7 @@ from chunter_nsq.smartos.names import is_uuid
 from chunter_nsq.smartos.vmadm import events_argv, parse_event
 from chunter_nsq.smartos.zoneadm import Zone
 from chunter_nsq.tools import Tools
-from chunter_nsq.zonestate import SPACE
+from chunter_nsq.zonestate import SPACE, STORED
 from publishers.configs import SPACE as CONFIGS
 from publishers.configs import Configs
 from publishers.zoneinfo import BRANDS, ZoneInfo
@@ -51,8 +51,10 @@ class Zones:
         if self._view is None:
             notes = await self._tools.outbox.recall(SPACE)
             begun = await self._tools.outbox.recall(BEGUN.space)
+            stored = self._tools.inventory.stored
+            stored.update(await self._tools.outbox.recall(STORED))
             if self._view is None:
-                self._view = ZoneView(notes, is_first=not begun, counts=self.counts)
+                self._view = ZoneView(notes, is_first=not begun, counts=self.counts, stored=stored)
         return self._view
 
     def tell(self, event: Event) -> None:

@@ -23,11 +23,16 @@ class Counts:
 class ZoneView:
     """Hints (the event stream) are quick and may be lost; a list is complete and decides.
 
+    ``stored`` are machines that are about to go because the store has them; whoever deletes them keeps that set.
+
     A list that was asked for before a hint came says nothing of that hint's zone: it may be older than the hint.
     """
 
-    def __init__(self, notes: Mapping[str, str], *, is_first: bool, counts: Counts | None = None) -> None:
+    def __init__(
+        self, notes: Mapping[str, str], *, is_first: bool, counts: Counts | None = None, stored: set[str] | None = None
+    ) -> None:
         self.counts = counts or Counts()
+        self._stored = stored if stored is not None else set()
         self._said: dict[str, str] = {}
         self._listed: set[str] = set()
         self._is_first = is_first
@@ -103,8 +108,11 @@ class ZoneView:
 
     def _gone(self, uuid: str) -> list[Event]:
         self._listed.discard(uuid)
-        self._said.pop(uuid, None)
+        previous = self._said.pop(uuid, None)
         self.counts.by_any += 1
+        if uuid in self._stored:
+            self._stored.discard(uuid)
+            return zonestate.stored_events(uuid, previous)
         return [zonestate.deleted_event(uuid)]
 
     def _seen(self, uuid: str, raw: str) -> list[Event]:
@@ -112,6 +120,7 @@ class ZoneView:
         events = []
         if uuid not in self._listed:
             self._listed.add(uuid)
+            self._stored.discard(uuid)
             if not self._is_first:
                 events.append(zonestate.created_event(uuid))
         elif previous == state:

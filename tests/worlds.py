@@ -146,6 +146,14 @@ class Host:
                     found.append(int(entry.name))
         return found
 
+    def tool_lines(self) -> list[list[bytes]]:
+        """The command lines of the platform tools that run now."""
+        found = []
+        for pid in self.tools_running():
+            with contextlib.suppress(OSError):
+                found.append(Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"))
+        return found
+
     def tool(self, *argv: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a platform tool by hand, as an operator would: ``tool("vmadm", "list")``."""
         for folder in ("usr/sbin", "usr/bin"):

@@ -172,6 +172,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("chunter.zone.info", "zone", "what the hypervisor of a running machine tells", howl("info", ANY_OBJECT)),
     Kind("chunter.zone.stopped", "zone", "why a machine stopped that nobody stopped", howl("why", _WHY)),
     Kind("chunter.zone.deleted", "zone", "a zone is gone", howl("delete")),
+    Kind("chunter.zone.stored", "zone", "a machine is gone from here, its backup is in the store", howl("store")),
     Kind(
         "chunter.service.changed",
         "service",
@@ -234,6 +235,20 @@ KINDS: tuple[Kind, ...] = (
     Kind("chunter.host.announce", "announce", "this host is here, and what it is", howl("announce", _ANNOUNCE)),
     Kind("chunter.host.heartbeat", "announce", "this host lives", howl("heartbeat", _HEARTBEAT)),
     Kind("chunter.host.leaving", "announce", "the agent ends in order", howl("leaving", record(host=TEXT, alias=TEXT))),
+    Kind(
+        "chunter.host.updated",
+        "announce",
+        "an update of the agent came to its end; returned: the new version was not well, and the one before runs again",
+        howl(
+            "updated",
+            record(
+                {"from": TEXT, "to": maybe(TEXT)},
+                outcome=one_of("updated", "refused", "returned", "lost"),
+                reason=maybe(TEXT),
+                command=maybe(TEXT),
+            ),
+        ),
+    ),
     Kind(
         "chunter.host.dropped",
         "announce",

@@ -26,6 +26,7 @@ from chunter_nsq.messages.fields import (
     Whole,
 )
 from chunter_nsq.messages.ways import Faults, Way, create_faults, faults_of, update_faults
+from chunter_nsq.release.versions import is_version
 
 _P = TypeVar("_P")
 _BOOT_ORDER = re.compile(r"[cdn]{1,3}")
@@ -117,6 +118,14 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
+class HostUpdate:
+    """The version to go to, the newest of the channel without one; and the channel, the installed version's without."""
+
+    version: Annotated[str | None, Text(accepts=is_version, form="a version, such as 1.2.3 or 1.2.3.dev4")] = None
+    channel: Annotated[str | None, Text(accepts=("rel", "dev").__contains__, form="rel or dev")] = None
+
+
+@dataclass(frozen=True, slots=True)
 class MachineList:
     """Which members of each machine are wanted; without ``fields`` a short set."""
 
@@ -192,6 +201,14 @@ class MachineStop:
 @dataclass(frozen=True, slots=True)
 class MachineReboot:
     """``force`` resets without asking the guest."""
+
+    force: Annotated[bool, Flag()] = False
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStore:
+    """``force`` gives up a backup that is being uploaded, and what was written since the newest complete one."""
 
     force: Annotated[bool, Flag()] = False
     dry_run: Annotated[bool, Flag()] = False

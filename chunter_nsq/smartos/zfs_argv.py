@@ -54,6 +54,12 @@ def get_argv(names: Sequence[str], properties: Sequence[str]) -> tuple[str, ...]
     return (ZFS, "get", "-Hp", "-o", "name,property,value", asked, *map(_checked_either, names))
 
 
+def written_argv(snapshot: str) -> tuple[str, ...]:
+    """How much of a dataset is new since one of its snapshots, in bytes."""
+    dataset, _, short = checked_dataset_snapshot(snapshot).partition("@")
+    return (ZFS, "get", "-Hp", "-o", "value", f"written@{short}", dataset)
+
+
 def exists_argv(name: str) -> tuple[str, ...]:
     """Whether a dataset or snapshot is there: the exit status says."""
     return (ZFS, "get", "-H", "-o", "value", "type", _checked_either(name))

@@ -18,6 +18,7 @@ from chunter_nsq.smartos.zfs_rows import parse_properties
 PATIENCE_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 0.5
+_USAGE_STATUS = 2
 _QUOTAS = ("quota", "refquota", "reservation", "refreservation")
 
 
@@ -117,6 +118,14 @@ class ZfsDatasets:
     async def userrefs(self, snapshot: str) -> int:
         """How many holds are on a snapshot."""
         return await self._number(snapshot, "userrefs")
+
+    async def written_bytes(self, snapshot: str) -> int | None:
+        """How much of a dataset is new since one of its snapshots; None where ZFS is too old to say."""
+        completed = await self._runner.run(zfs_argv.written_argv(snapshot))
+        if completed.exit_status == _USAGE_STATUS:
+            return None
+        value = check(completed, f"see what was written since {snapshot}").stdout.decode(errors="replace").strip()
+        return int(value) if value.isdecimal() else None
 
     async def available_bytes(self, dataset: str) -> int:
         """How much may still be written below a dataset: pool, quotas and reservations counted."""

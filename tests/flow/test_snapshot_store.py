@@ -149,7 +149,7 @@ async def test_a_killed_agent_goes_on(
     send_delay(host, 6.0)
     command = host.send("snapshot.store", uuid, params={"snapshot": "golden", "image": image})
     async with asyncio.timeout(20):
-        while not [argv for argv in _sends(host) if "-n" not in argv[2]]:
+        while not any(b"send" in words and b"-nvP" not in words for words in host.tool_lines()):
             await asyncio.sleep(0.05)
     host.kill()
     faults.clear(str(host.platform))
@@ -163,16 +163,3 @@ async def test_a_killed_agent_goes_on(
     else:
         assert 2 == len(list((host.platform / "opt/chunter/var/images").iterdir()))
     assert 0 == holds(host, uuid)
-
-
-def _sends(host: Host) -> list[list[str]]:
-    """The streams that run now."""
-    found = []
-    for pid in host.tools_running():
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-        except OSError:
-            continue
-        if "send" in words:
-            found.append(words[words.index("send") - 1 :])
-    return found

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from chunter_nsq.smartos.simulator.process import Process
     from chunter_nsq.smartos.simulator.zfsvalues import Item
 
+WRITTEN = "written@"
 LIST_COLUMNS = "name,used,available,referenced,mountpoint"
 TYPES = {"filesystem", "volume", "snapshot"}
 TEXT_COLUMNS = frozenset({"name", "mountpoint", "type", "origin", "creation", "property", "value", "source"})
@@ -211,7 +212,7 @@ def get(process: Process, words: list[str]) -> int:
         types if types is not None else set(TYPES) if "r" in options.flags or "d" in options.values else None,
     )
     names_asked = ALL if wanted == "all" else [SHORT.get(name, name) for name in wanted.split(",")]
-    _check(names_asked)
+    _check([name for name in names_asked if not name.startswith(WRITTEN)])
     columns = (options.values.get("o") or ["name,property,value,source"])[-1].split(",")
     if columns == ["all"]:
         columns = ["name", "property", "received", "value", "source"]
@@ -219,7 +220,8 @@ def get(process: Process, words: list[str]) -> int:
     rows = []
     for item in items:
         for prop in [*names_asked, *_user_properties(item, wanted)]:
-            value, source = listing.view.value(item, prop)
+            since = prop.startswith(WRITTEN)
+            value, source = _written(process.root, listing, item, prop) if since else listing.view.value(item, prop)
             if wanted == "all" and value == "-":
                 continue
             if sources and not ({"none" if source == "-" else source.split(" ")[0]} & sources):
@@ -231,6 +233,19 @@ def get(process: Process, words: list[str]) -> int:
         process.err(complaint)
     _print(process, [column.upper() for column in columns], rows, ["name"] * len(columns), bare="H" in options.flags)
     return 1 if complaints else 0
+
+
+def _written(root: str, listing: Listing, item: Item, prop: str) -> tuple[str, str]:
+    """``written@snapshot``: how much of a dataset's files is new since then."""
+    snapshot = None if isinstance(item, Snapshot) else listing.pool.snapshot_of(item.name, prop.removeprefix(WRITTEN))
+    if snapshot is None:
+        return "-", "-"
+    from chunter_nsq.smartos.simulator import contents  # noqa: PLC0415 - rarely somebody asks
+
+    now = contents.live(root, listing.pool, snapshot.dataset) or {}
+    then = contents.kept(root, snapshot) or {}
+    changed = [path for path in now.keys() | then.keys() if now.get(path) != then.get(path)]
+    return str(sum(512 + len(str(now.get(path, [""])[-1])) for path in changed)), "-"
 
 
 def _user_properties(item: Item, wanted: str) -> list[str]:
