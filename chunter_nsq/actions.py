@@ -93,6 +93,7 @@ class Action:
     names: Callable[[Any], str] | None
     leaves: bool
     instant: bool
+    resumable: bool
 
     @property
     def first_lane(self) -> Lane:
@@ -115,6 +116,7 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
     changes: bool | None = None,
     leaves: bool = False,
     instant: bool = False,
+    resumable: bool = False,
 ) -> Callable[[Handler], Action]:
     """Declare the function below it to be the action ``name``.
 
@@ -132,13 +134,14 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
         names: The uuid that a command is about when it does not say; fixed before it is accepted.
         leaves: Whether it yields ``Leave``.
         instant: A query of what the agent has in memory: it is answered before it is journalled, with its end.
+        resumable: Long work that is put down when the agent ends, and gone on with where it was by the next one.
     """
 
     def declare(run: Handler) -> Action:
         is_change = lane is not Lane.QUERY if changes is None else changes
         return Action(
             name, run, form, lane, subject, is_change, group, recovery, exclusive, cancellable, limited, names,
-            leaves, instant,
+            leaves, instant, resumable,
         )  # fmt: skip
 
     return declare

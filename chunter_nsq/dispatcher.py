@@ -293,6 +293,15 @@ class Dispatcher:
             if job.is_running and job.started is not None and job.command.action.lane is not Lane.QUERY
         ]
 
+    def is_known(self, command_id: str) -> bool:
+        """Whether a command waits or runs."""
+        return command_id in self._jobs
+
+    def is_put_down(self, command_id: str) -> bool:
+        """Whether a command was ended only because the agent ends: the next one goes on with it."""
+        job = self._jobs.get(command_id)
+        return job is not None and job.is_put_down
+
     @property
     def queued(self) -> int:
         """How many commands wait or run, queries left out."""
@@ -320,12 +329,22 @@ class Dispatcher:
     async def drain(self, timeout_seconds: float) -> None:
         """Begin nothing more; let what runs end, and leave to the journal what does not in time."""
         self._lines.stop()
+        for job in self._jobs.values():
+            if job.command.action.resumable and job.is_running and not (job.is_cancelled or job.is_settled):
+                self._put_down(job)
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self._lines.finished()
         except TimeoutError:
             log.warning("dispatcher.drain_cut", extra={"running": len(self.running())})
         await self._lines.abandon()
+
+    def _put_down(self, job: Job) -> None:
+        """End a command that the next agent goes on with, unless only this one has the keys for it."""
+        document = job.command.document
+        if job.task is not None and without_keys(document) == document:
+            job.is_put_down = True
+            job.task.cancel()
 
     def called(self, alias: str) -> None:
         """The host's alias, once it is known."""

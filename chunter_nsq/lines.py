@@ -34,6 +34,7 @@ class Job:
     started: float | None = None
     is_running: bool = False
     is_cancelled: bool = False
+    is_put_down: bool = False
     is_settled: bool = False
     refusal: Locked | None = None
     progress: Progress = field(default_factory=lambda: Progress("running"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from chunter_nsq.inventory import Inventory
 from chunter_nsq.journal import Record
 from chunter_nsq.memory import Memory
 from chunter_nsq.outbox import Outbox
+from chunter_nsq.release.state import Updates
 from chunter_nsq.smartos.imgadm import Imgadm
 from chunter_nsq.smartos.prtconf import Prtconf
 from chunter_nsq.smartos.runner import Runner
@@ -38,6 +40,9 @@ class Work(Protocol):
     def running(self) -> list[dict[str, Any]]:
         """The commands that run."""
 
+    def is_put_down(self, command_id: str) -> bool:
+        """Whether a command was ended only because the agent ends: the next one goes on with it."""
+
     @property
     def queued(self) -> int:
         """How many commands wait or run."""
@@ -45,7 +50,7 @@ class Work(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """One of each; ``config`` gives the configuration as it is now."""
+    """One of each; ``config`` gives the configuration as it is now, ``stopping`` is set when the agent shall end."""
 
     config: Callable[[], Config]
     host: Host
@@ -66,4 +71,6 @@ class Tools:
     host_lock: HostLock
     actions: Mapping[str, Any]
     lag_seconds: Callable[[], float]
+    updates: Updates
+    stopping: asyncio.Event
     strangers: Watch

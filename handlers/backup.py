@@ -23,6 +23,7 @@ from chunter_nsq.tools import Tools
     group="backup_api",
     cancellable=True,
     leaves=True,
+    resumable=True,
 )
 async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Store a snapshot of a machine, whole or what changed since a parent; other commands go on meanwhile."""
@@ -35,24 +36,26 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
         yield Done(await preview.of_create(tools, making))
         return
     yield Progress("preparing")
-    try:
-        plan = await making.prepare()
-        yield Leave(plan.ground)
-        yield Progress("uploading")
-        async with Course(lambda tell: making.run(plan, tell)) as course:
-            async for step in course:
-                yield step
-        manifest = course.result
-    except (asyncio.CancelledError, GeneratorExit):
-        await making.undo(hasty=True)
-        raise
-    except Exception as fault:
-        await making.undo(hasty=False)
-        if isinstance(fault, Fault):
-            yield told.failed(making.vm, making.params.snapshot, fault.message)
-        raise
-    event = told.completed(making.vm, manifest, making.memo.forgotten(), local=making.is_local)
-    yield Done(making.result(plan, manifest), (event,))
+    async with tools.backups.leftovers.spared(making.vm):
+        try:
+            plan = await making.prepare()
+            yield Leave(plan.ground)
+            yield Progress("uploading")
+            async with Course(lambda tell: making.run(plan, tell)) as course:
+                async for step in course:
+                    yield step
+            manifest = course.result
+        except (asyncio.CancelledError, GeneratorExit):
+            if not tools.work.is_put_down(command.id):
+                await making.undo(hasty=True)
+            raise
+        except Exception as fault:
+            await making.undo(hasty=False)
+            if isinstance(fault, Fault):
+                yield told.failed(making.vm, making.params.snapshot, fault.message)
+            raise
+        event = told.completed(making.vm, manifest, making.memo.forgotten(), local=making.is_local)
+        yield Done(making.result(plan, manifest), (event,))
 
 
 @action(
@@ -62,6 +65,7 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     subject=Subject.REQUIRED,
     group="backup_api",
     cancellable=True,
+    resumable=True,
 )
 async def restore(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Bring a stopped machine back to a backup, or make it anew from one; it stays as it is until all is proven."""
@@ -80,7 +84,8 @@ async def restore(tools: Tools, command: Command) -> AsyncIterator[Yield]:
                 yield step
         result = course.result
     except (asyncio.CancelledError, GeneratorExit):
-        await restoring.undo()
+        if not tools.work.is_put_down(command.id):
+            await restoring.undo()
         raise
     except Exception as fault:
         await restoring.undo()

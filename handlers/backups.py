@@ -42,22 +42,22 @@ async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     cancellable=True,
     changes=False,
     leaves=True,
+    resumable=True,
 )
 async def verify(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Look whether a backup is what was stored: its objects, every byte, its streams, or all of it received."""
-    from chunter_nsq.backup import keeping, looking, told  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup import looking, told  # noqa: PLC0415 - loaded when first used
     from chunter_nsq.backup.course import Course  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup.memo import Memo  # noqa: PLC0415 - loaded when first used
 
     params: BackupVerify = command.params
     uuid = checked_uuid(command.uuid or "")
-    stores = tools.backups.stores
     yield Progress("preparing")
-    account = stores.account(params.s3)
+    account = tools.backups.stores.account(params.s3)
     yield Leave(Ground(params.snapshot, local=False))
     begun = time.monotonic()
-    manifest = await keeping.one(stores, account, uuid, params.snapshot)
-    look = looking.Look(tools.backups, account, manifest, command.id)
-    async with Course(lambda tell: look.run(params.level, tell)) as course:
+    look = looking.Look(tools.backups, account, Memo(tools.outbox, command.id), uuid)
+    async with Course(lambda tell: look.run(params.snapshot, params.level, tell)) as course:
         async for step in course:
             yield step
     files = course.result

@@ -33,8 +33,9 @@ class Holds:
         """Those that an earlier run of the command may have made are let go of with the others."""
         self._held += [name for name in snapshots if name not in self._held]
 
-    async def release(self) -> None:
-        """Let go of all; what could not be done is in the log."""
+    async def release(self) -> bool:
+        """Let go of all; whether that could be done. What could not is in the log."""
+        done = True
         while self._held:
             name = self._held.pop()
             try:
@@ -43,3 +44,5 @@ class Holds:
                 continue
             except Fault as fault:
                 log.warning("backup.hold_left", extra={"snapshot": name, "tag": self.tag, "why": fault.message})
+                done = False
+        return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from chunter_nsq.backup import keeping
 from chunter_nsq.backup.course import Tell
 from chunter_nsq.backup.disks import POOL, Moved, tops
 from chunter_nsq.backup.means import Backups
-from chunter_nsq.backup.memo import tag
+from chunter_nsq.backup.memo import Memo, tag
 from chunter_nsq.backup.receiving import Receiving
 from chunter_nsq.backup.route import by_manifests, check_space
 from chunter_nsq.backup.streamcheck import StreamCheck
@@ -24,26 +25,49 @@ from chunter_nsq.storage.progress import Progress as Moving
 from chunter_nsq.storage.transfer import Transfer
 from chunter_nsq.storage.verify import Verdict, verify_catalogue, verify_hash, wanted
 
+log = logging.getLogger(__name__)
+
 Verdicts = dict[str, list[dict[str, Any]]]
 
 
 class Look:
     """One look; what it finds is key to faults, none of them for a good file."""
 
-    def __init__(self, backups: Backups, account: Account, manifest: Manifest, command_id: str) -> None:
+    def __init__(self, backups: Backups, account: Account, memo: Memo, vm: str) -> None:
         self._backups = backups
         self._account = account
-        self._manifest = manifest
-        self._beside = Moved(manifest.vm, f"{POOL}/chunter-{tag(command_id)}")
+        self._memo = memo
+        self._vm = vm
+        self._beside = Moved(vm, f"{POOL}/chunter-{tag(memo.command_id)}")
 
-    async def run(self, level: str, tell: Tell) -> Verdicts:
-        """All files. Raises what kept it from looking, such as a store that is away."""
-        tell(Progress("verifying", 0, self._manifest.size or None))
-        if level == "restore":
-            return await self._restore(tell)
+    async def run(self, snapshot: str, level: str, tell: Tell) -> Verdicts:
+        """All files. Raises NotFound, and what kept it from looking, such as a store that is away."""
+        await self._memo.load()
+        try:
+            manifest = await keeping.one(self._backups.stores, self._account, self._vm, snapshot)
+            tell(Progress("verifying", 0, manifest.size or None))
+            if level == "restore":
+                return await self._restore(manifest, tell)
+            return await self._read(manifest, level, tell)
+        finally:
+            await self._clear()
+
+    async def _clear(self) -> None:
+        """Also what an earlier run of the command received; what cannot go yet is noted still, and goes later."""
+        done = True
+        for one in self._memo.known.get("receiving", ()):
+            try:
+                await self._backups.datasets.discard(one)
+            except Fault as fault:
+                log.warning("backup.received_left", extra={"dataset": one, "reason": fault.message})
+                done = False
+        if done:
+            await self._memo.forget()
+
+    async def _read(self, manifest: Manifest, level: str, tell: Tell) -> Verdicts:
         look = {"catalogue": verify_catalogue, "hash": self._hash, "stream": self._streams}[level]
         found = await keeping.verified(
-            self._backups.stores, self._account, self._meter(tell), lambda means: look(means, self._manifest)
+            self._backups.stores, self._account, _meter(manifest, tell), lambda means: look(means, manifest)
         )
         return {one.key: list(one.faults) for one in found}
 
@@ -68,38 +92,36 @@ class Look:
             return Verdict(file.key, (fault.as_dict(),))
         return Verdict(file.key)
 
-    async def _restore(self, tell: Tell) -> Verdicts:
+    async def _restore(self, manifest: Manifest, tell: Tell) -> Verdicts:
         """The whole chain into datasets beside the machine, which go again."""
-        stores, name = self._backups.stores, self._manifest.snapshot.name
+        stores, name = self._backups.stores, manifest.snapshot.name
         found = await keeping.ask(stores, self._account, partial(self._points))
         route = by_manifests(found, name, {})
         check_space(route, await self._backups.datasets.available_bytes(POOL))
-        beside = tops([self._beside(one) for one in route.datasets])
-        verdicts: Verdicts = {file.key: [] for file in self._manifest.files}
+        await self._memo.keep("receiving", tops([self._beside(one) for one in route.datasets]))
+        verdicts: Verdicts = {file.key: [] for file in manifest.files}
         try:
-            with stores.transfer(self._account, meter=self._meter(tell)) as means:
+            with stores.transfer(self._account, meter=_meter(manifest, tell)) as means:
                 streams, datasets = self._backups.streams, self._backups.datasets
                 receiving = Receiving(streams, datasets, means, self._beside, stores.readers)
                 await receiving.run(route, lambda leg: tell(Progress(f"receiving {leg.snapshot}", 0, None)))
         except Fault as fault:
             if fault.transient:
                 raise
-            verdicts.setdefault(str(fault.details.get("key", self._manifest.key)), []).append(fault.as_dict())
-        finally:
-            for one in beside:
-                await self._backups.datasets.discard(one)
+            verdicts.setdefault(str(fault.details.get("key", manifest.key)), []).append(fault.as_dict())
         return verdicts
 
     def _points(self, means: Transfer) -> Points:
-        return keeping.of_vm(means, self._manifest.vm)
+        return keeping.of_vm(means, self._vm)
 
-    def _meter(self, tell: Tell) -> Meter:
-        total = self._manifest.size
 
-        def note(now: Moving) -> None:
-            tell(Progress("verifying", now.stored_bytes, max(total, now.stored_bytes)))
+def _meter(manifest: Manifest, tell: Tell) -> Meter:
+    total = manifest.size
 
-        return Meter(note)
+    def note(now: Moving) -> None:
+        tell(Progress("verifying", now.stored_bytes, max(total, now.stored_bytes)))
+
+    return Meter(note)
 
 
 class _Nowhere:

@@ -21,7 +21,7 @@ from chunter_nsq.actions import Progress
 from chunter_nsq.backup import disks, plan, thinning, told, uploads
 from chunter_nsq.backup.course import Tell
 from chunter_nsq.backup.holds import Holds
-from chunter_nsq.backup.leftovers import Leftovers
+from chunter_nsq.backup.leftovers import place
 from chunter_nsq.backup.memo import Memo
 from chunter_nsq.backup.plan import Outlook, Plan, Stretch
 from chunter_nsq.backup.stores import BRIEF
@@ -55,7 +55,6 @@ class Making:
         self._backups = tools.backups
         self._command = command
         self._holds = Holds(tools.zfs, command.id)
-        self._leftovers = Leftovers(tools.outbox, tools.backups.stores)
         self.committed: Manifest | None = None
         self.is_local = True
         self._kept: str | None = None
@@ -80,7 +79,8 @@ class Making:
         """Look, make the snapshot, hold it. Raises what keeps this backup from being made."""
         await self.memo.load()
         seen = await self.look()
-        await self._leftovers.sweep()
+        assert self._account is not None  # noqa: S101 - looking finds it
+        await self.memo.keep("store", place(self._account))
         snapshot = self.params.snapshot
         if seen.stored is None:
             await self._snapshot([one.snapshot for one in seen.stretches])
@@ -110,19 +110,19 @@ class Making:
     async def undo(self, *, hasty: bool) -> None:
         """After a failure: no object, no hold, no note; the snapshot stays, and so does a backup that is complete."""
         self._holds.adopt(self.memo.known.get("holds", ()))
-        await self._holds.release()
-        left = uploads.states(self.memo)
+        released = await self._holds.release()
+        left = [one for one in uploads.states(self.memo) if not one.is_empty]
         if left and self.committed is None:
             if self._account is None:
-                await self._leftovers.keep(None, left)
+                await self._backups.leftovers.keep(self.memo.known.get("store"), left)
             else:
                 await self._clean(self._account, left, hasty=hasty)
-        await self.memo.forget()
+        await self.memo.forget(but="" if released else "holds")
 
     async def _clean(self, account: Account, left: list[UploadState], *, hasty: bool) -> None:
         with self._backups.stores.transfer(account, patience=BRIEF) as transfer:
             if not await uploads.clean(transfer, left, self.memo.known.get("committing"), hasty=hasty):
-                await self._leftovers.keep(account, left)
+                await self._backups.leftovers.keep(place(account), left)
 
     def result(self, made_of: Plan, manifest: Manifest) -> dict[str, Any]:
         """What the command answers."""

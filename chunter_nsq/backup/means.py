@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from chunter_nsq.smartos.zfs_streams import ZfsStreams
 from chunter_nsq.smartos.zonefiles import ZoneFiles
 
 if TYPE_CHECKING:
+    from chunter_nsq.backup.leftovers import Leftovers
+    from chunter_nsq.backup.memo import Records
     from chunter_nsq.backup.stores import Stores
 
 
@@ -20,11 +23,13 @@ class Backups:
     """Streams and whole datasets of this host's ZFS, the zones' configurations, and the stores.
 
     The stores, and with them all that speaks to an object store, are loaded when a command first asks for them: a host
-    that makes no backups has no use for them in its memory.
+    that makes no backups has no use for them in its memory. ``news`` is set when commands left something in a store.
     """
 
-    def __init__(self, runner: Runner, config: Callable[[], Config]) -> None:
+    def __init__(self, runner: Runner, config: Callable[[], Config], records: Records) -> None:
         self._config = config
+        self._records = records
+        self.news = asyncio.Event()
         self.streams = ZfsStreams(runner)
         self.datasets = ZfsDatasets(runner)
         self.zone_files = ZoneFiles(runner.root)
@@ -35,3 +40,10 @@ class Backups:
         from chunter_nsq.backup.stores import Stores  # noqa: PLC0415 - loaded when first used
 
         return Stores(self._config)
+
+    @cached_property
+    def leftovers(self) -> Leftovers:
+        """What commands that have ended left in stores."""
+        from chunter_nsq.backup.leftovers import Leftovers  # noqa: PLC0415 - loaded when first used
+
+        return Leftovers(self._records, self.stores, self.news)

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from chunter_nsq.messages.events import Note, compact
 
-_SPACE = "backup"
+SPACE = "backup"
+LEFT = "backup.left"  # what ended commands had to leave in stores
 
 
 class Records(Protocol):
@@ -33,13 +34,14 @@ class Memo:
 
     def __init__(self, records: Records, command_id: str) -> None:
         self.known: dict[str, Any] = {}
+        self.command_id = command_id
         self._records = records
         self._prefix = f"{command_id} "
         self._loop = asyncio.get_running_loop()
 
     async def load(self) -> None:
         """Read what an earlier run of the command left."""
-        found = await self._records.recall(_SPACE)
+        found = await self._records.recall(SPACE)
         for key, value in found.items():
             if key.startswith(self._prefix):
                 self.known[key.removeprefix(self._prefix)] = json.loads(value)
@@ -47,7 +49,7 @@ class Memo:
     async def keep(self, name: str, value: Any) -> None:
         """Remember; it is on disk when this returns."""
         self.known[name] = value
-        await self._records.put([Note(_SPACE, self._prefix + name, compact(value))])
+        await self._records.put([Note(SPACE, self._prefix + name, compact(value))])
 
     def keeper(self, name: str) -> Callable[[Any], None]:
         """The same for a thread."""
@@ -59,11 +61,11 @@ class Memo:
 
     def forgotten(self) -> tuple[Note, ...]:
         """Notes that forget everything, to be written with the command's end."""
-        return tuple(Note(_SPACE, self._prefix + name, None) for name in self.known)
+        return tuple(Note(SPACE, self._prefix + name, None) for name in self.known)
 
-    async def forget(self) -> None:
-        """Forget everything now."""
-        notes = self.forgotten()
-        self.known.clear()
+    async def forget(self, *, but: str = "") -> None:
+        """Forget everything now, ``but`` one note."""
+        notes = [Note(SPACE, self._prefix + name, None) for name in self.known if name != but]
+        self.known = {name: value for name, value in self.known.items() if name == but}
         if notes:
             await self._records.put(notes)

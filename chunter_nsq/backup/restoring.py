@@ -101,12 +101,14 @@ class Restoring:
         """After a failure: what was received goes; the machine was not touched, or is as it was."""
         if "astray" in self.memo.known:
             return  # what is where is in the log and in the fault; nothing may be thrown away
+        left = ""
         for name in disks.tops(self.memo.known.get("receiving", ())):
             try:
                 await self._backups.datasets.discard(name)
             except Fault as fault:
                 log.warning("backup.received_left", extra={"dataset": name, "reason": fault.message})
-        await self.memo.forget()
+                left = "receiving"  # it is noted still, and goes later
+        await self.memo.forget(but=left)
 
     # --- looking
 

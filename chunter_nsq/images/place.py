@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from chunter_nsq.backup import uploads
 from chunter_nsq.backup.course import ended
-from chunter_nsq.backup.leftovers import Leftovers
+from chunter_nsq.backup.leftovers import IMAGE_SUFFIX, place
 from chunter_nsq.backup.memo import Memo
 from chunter_nsq.backup.plan import Stretch
 from chunter_nsq.backup.stores import BRIEF, Stores
@@ -39,7 +39,7 @@ from chunter_nsq.storage.progress import Meter
 from chunter_nsq.storage.transfer import Transfer, in_thread
 from chunter_nsq.tools import Tools
 
-SUFFIX = ".imgmanifest"
+SUFFIX = IMAGE_SUFFIX
 _COMMITTING = "committing"
 _NOWHERE = Account(endpoint="", bucket="")
 
@@ -88,11 +88,11 @@ class InBucket:
                 " params with its bucket",
                 fault.details,
             ) from None
-        self._leftovers = Leftovers(tools.outbox, self._own)
+        self._leftovers = tools.backups.leftovers
 
     async def check_free(self) -> None:
         """Neither file nor manifest is there, but for what an earlier run of this command stored."""
-        await self._leftovers.sweep()
+        await self._leftovers.sweep(self._image)
         mine = {one.key for one in uploads.states(self._memo)}
 
         def look(means: Transfer) -> list[str]:
@@ -142,13 +142,13 @@ class InBucket:
         return {"bucket": self._account.bucket, "key": self._image, "manifest_key": key}
 
     async def undo(self, *, hasty: bool) -> None:
-        """What cannot be removed in time is remembered, and removed when an image is stored next."""
+        """What cannot be removed in time is remembered, and removed when the store is there again."""
         left = uploads.states(self._memo)
         if not left:
             return
         with self._shared.transfer(self._account, patience=BRIEF) as means:
             if not await uploads.clean(means, left, self._memo.known.get(_COMMITTING), hasty=hasty):
-                await self._leftovers.keep(self._account, left)
+                await self._leftovers.keep(place(self._account), left)
 
 
 class InFolder:
