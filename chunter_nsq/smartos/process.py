@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import io
 import logging
 import os
@@ -204,6 +205,10 @@ class Process:
             heard = os.read(pipe.fileno(), READ_BYTES)
         except BlockingIOError:
             return None
+        except OSError as fault:
+            if fault.errno != errno.EIO:
+                raise
+            heard = b""  # the end of a terminal that nobody has open any more
         self._heard_at = self._loop.time()
         if not heard:
             self._close(pipe)

@@ -35,8 +35,9 @@ from chunter_nsq.smartos.leftovers import Leftovers
 from chunter_nsq.smartos.lines import LINE_LIMIT_BYTES, Lines
 from chunter_nsq.smartos.process import Ending, Pipes, Process
 from chunter_nsq.smartos.streams import SILENCE_SECONDS, Judge, Sink, Source
+from chunter_nsq.smartos.terminal import Size, Terminal, no_terminal
 
-__all__ = ["Completed", "Lines", "Runner", "Running", "Sink", "Source", "ToolCounts", "current_command"]
+__all__ = ["Completed", "Lines", "Runner", "Running", "Sink", "Source", "Terminal", "ToolCounts", "current_command"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ current_command: ContextVar[str | None] = ContextVar("current_command", default=
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/usr/sbin"}
 ORPHAN_POLL_SECONDS = 0.1
 ORPHAN_END_SECONDS = 5.0
+
+Stream = Source | Sink | Terminal
 
 
 class Runner:
@@ -151,6 +154,25 @@ class Runner:
         async with self._streamed(sink):
             yield sink
 
+    @asynccontextmanager
+    async def terminal(self, argv: tuple[str, ...], size: Size) -> AsyncIterator[Terminal]:
+        """Run a tool on a terminal of its own, without a time limit; leaving the context ends it with its children.
+
+        Raises as ``run`` does, and InsufficientResources when the system has no terminal left.
+        """
+        terminal = Terminal(size)
+        try:
+            terminal.open()
+        except OSError as fault:
+            raise no_terminal(fault) from fault
+        try:
+            errand = self._start(Order(argv, (), mutates=True, timeout_seconds=None), b"", terminal.take, terminal)
+            terminal.attach(errand.process, errand.raise_fault)
+            async with self._until_over(errand):
+                yield terminal
+        finally:
+            terminal.close()
+
     def active(self) -> tuple[Running, ...]:
         """What runs now, oldest first."""
         return tuple(errand.running for errand in self._errands.values())
@@ -223,9 +245,7 @@ class Runner:
         finally:
             stream.close()  # after the tool's end: nothing that was cut short shall look like the end of a stream
 
-    def _start(
-        self, order: Order, stdin: bytes, take: Callable[[bytes], None], stream: Source | Sink | None = None
-    ) -> Errand:
+    def _start(self, order: Order, stdin: bytes, take: Callable[[bytes], None], stream: Stream | None = None) -> Errand:
         """Start a tool; from here on ``_errands`` answers for it."""
         if self._closed:
             raise Interrupted(f"{order.tool} was not started: the agent is closing", {"argv": list(order.shown)})
@@ -244,13 +264,10 @@ class Runner:
         errand.log_start()
         return errand
 
-    def _process(
-        self, order: Order, stdin: bytes, take: Callable[[bytes], None], stream: Source | Sink | None
-    ) -> Process:
+    def _process(self, order: Order, stdin: bytes, take: Callable[[bytes], None], stream: Stream | None) -> Process:
         path = order.path_below(self.root)
         try:
-            told = bool(stdin) or isinstance(stream, Sink)
-            child = self._spawn(order, path, subprocess.PIPE if told else subprocess.DEVNULL)
+            child = self._spawn(order, path, *_ends(stream, is_told=bool(stdin)))
         except ValueError as fault:
             message = f"{order.tool} was not started: a word of its command line cannot be given to a program: {fault}"
             raise InvalidMessage(message, {"argv": list(order.shown)}) from fault
@@ -265,12 +282,12 @@ class Runner:
             raise not_started(order, path, fault) from fault
 
     @staticmethod
-    def _spawn(order: Order, path: str, stdin: int) -> subprocess.Popen[bytes]:
+    def _spawn(order: Order, path: str, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [path, *(word.encode(errors="surrogateescape") for word in order.argv[1:])],
             bufsize=0,
             stdin=stdin,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             cwd="/",
             env=ENVIRONMENT,
@@ -290,6 +307,13 @@ class Runner:
             self._leftovers.drop(errand.process.pid)
         self._tally.add(errand.order.tool, failed=errand.failed, seconds=errand.seconds)
         errand.log_end()
+
+
+def _ends(stream: Stream | None, *, is_told: bool) -> tuple[int, int]:
+    """What the child has as standard input and output."""
+    if isinstance(stream, Terminal):
+        return stream.slave, stream.slave
+    return subprocess.PIPE if is_told or isinstance(stream, Sink) else subprocess.DEVNULL, subprocess.PIPE
 
 
 def _pipes(child: subprocess.Popen[bytes]) -> Pipes:

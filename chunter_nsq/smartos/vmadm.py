@@ -83,6 +83,11 @@ def delete_argv(uuid: str) -> tuple[str, ...]:
     return (VMADM, "delete", checked_uuid(uuid))
 
 
+def console_argv(uuid: str) -> tuple[str, ...]:
+    """The serial console of a kvm machine, which zlogin does not reach; Ctrl-] leaves it."""
+    return (VMADM, "console", checked_uuid(uuid))
+
+
 def events_argv() -> tuple[str, ...]:
     """Every change of every VM as JSON lines, beginning with all of them; runs until it is ended."""
     return (VMADM, "events", "-jr")

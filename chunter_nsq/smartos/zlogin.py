@@ -32,6 +32,11 @@ def execute_argv(zone: str, words: Sequence[str]) -> tuple[str, ...]:
     return (ZLOGIN, "-Q", checked_uuid(zone), command_line(words))
 
 
+def console_argv(zone: str, *, docker: bool = False) -> tuple[str, ...]:
+    """The console of a zone, or what the first program of a container reads and says; no key leaves it."""
+    return (ZLOGIN, "-I" if docker else "-C", "-E", checked_uuid(zone))
+
+
 class Zlogin:
     """``zlogin``."""
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import select
+import subprocess
+import time
+
 import pytest
 from simhost import CENTOS, NOBODY, WEB, Host
 
@@ -52,3 +57,79 @@ def test_zones_that_cannot_be_entered(host: Host) -> None:
     stopped = f"zlogin: login allowed only to running zones ({WEB} is 'installed').\n"
     assert stopped == host.run("zlogin", "-Q", WEB, "true").stderr
     assert 2 == host.run("zlogin").returncode
+
+
+class Seat:
+    """A person at a console of a simulated host."""
+
+    def __init__(self, host: Host, *words: str) -> None:
+        master, slave = os.openpty()
+        self._child = subprocess.Popen([host.tool(words[0]), *words[1:]], stdin=slave, stdout=slave, stderr=slave)
+        os.close(slave)
+        self._end = master
+        self.seen = ""
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self._end, text.encode())
+
+    def see(self, wanted: str) -> None:
+        """Wait until something appears behind what was seen before."""
+        deadline = time.monotonic() + 15
+        while wanted not in self.seen:
+            assert select.select([self._end], [], [], max(0.0, deadline - time.monotonic()))[0], self.seen
+            self.seen += os.read(self._end, 4096).decode()
+        self.seen = self.seen.partition(wanted)[2]
+
+    def leave(self) -> int:
+        """Close the terminal; the exit status."""
+        os.close(self._end)
+        return self._child.wait(10)
+
+    def status(self) -> int:
+        """The exit status of a program that ends by itself."""
+        found = self._child.wait(10)
+        os.close(self._end)
+        return found
+
+
+def test_the_console_of_a_zone(host: Host) -> None:
+    """It asks who is there, echoes what is typed but no password, and shows halts and boots."""
+    host.create(hostname="web0")
+    seat = Seat(host, "zlogin", "-C", WEB)
+    seat.see(f"[Connected to zone '{WEB}' console]\r\n")
+    seat.see("web0 console login: ")
+    seat.type("root\r")
+    seat.see("root\r\nPassword: ")
+    seat.type("secret\r")
+    seat.see("\r\nLast login")
+    seat.see("[root@web0 ~]# ")
+    seat.type("echox\x7f a\r")
+    seat.see("echox\b \b a\r\na\r\n")
+    second = host.run("zlogin", "-C", WEB)
+    assert (1, True) == (second.returncode, second.stderr.startswith("Zone is already in use by process ID "))
+    host.run("vmadm", "stop", WEB, "-F")
+    seat.see("[NOTICE: Zone halted]")
+    host.run("vmadm", "start", WEB)
+    seat.see("[NOTICE: Zone booting up]")
+    seat.see("web0 console login: ")
+    seat.type("\r~.")
+    seat.see(f"[Connection to zone '{WEB}' console closed]")
+    assert 0 == seat.status()
+
+
+def test_consoles_that_are_not_there(host: Host) -> None:
+    """An unknown zone has none; that of a kvm machine is vmadm's, which wants it to run."""
+    assert "zlogin: zone 'nobody' unknown\n" == host.run("zlogin", "-C", "nobody").stderr
+    disks = [{"image_uuid": CENTOS, "boot": True, "model": "virtio"}]
+    host.run("vmadm", "create", stdin={"uuid": NOBODY, "brand": "kvm", "ram": 256, "disks": disks, "autoboot": False})
+    assert 'must be "running"' in host.run("vmadm", "console", NOBODY).stderr
+    host.run("vmadm", "start", NOBODY)
+    seat = Seat(host, "vmadm", "console", NOBODY)
+    seat.see("console]")
+    seat.type("\x1d")
+    assert 0 == seat.status()
+    seat = Seat(host, "zlogin", "-C", "-E", NOBODY)
+    seat.see("console]")
+    seat.type("~.")
+    assert 0 == seat.leave()

@@ -80,14 +80,16 @@ def _facts(vm: dict[str, Any], types: set[str]) -> dict[str, Any]:
 
 
 def _console(process: Process, _pace: Pace, words: list[str]) -> int:
+    from chunter_nsq.smartos.simulator.console import Console  # noqa: PLC0415 - only this verb needs it
+
     uuid = take_uuid("console", words)
-    vm = Machines(World(process.root)).get(uuid)
-    if vm is None:
+    world = World(process.root)
+    vm, zone = Machines(world).get(uuid), world.zone(uuid)
+    if vm is None or zone is None:
         raise Refused("bad statusCode: 404")
     if vm["state"] != "running":
         raise Refused(f'cannot connect to console when state is "{vm["state"]}" must be "running".')
-    process.line(f"[Connected to zone '{uuid}' console]")
-    return 0
+    return Console(process, zone, escape=b"\x1d", quiet=False, logs_in=not vm["hvm"]).run()
 
 
 VERBS = {"get": _get, "info": _info, "console": _console}

@@ -52,6 +52,8 @@ def run(process: Process, _pace: Pace) -> int:
     zone = World(process.root).zone(name)
     if zone is None:
         raise Refused(f"zlogin: zone '{name}' unknown")
+    if ("C", "") in options or ("I", "") in options:
+        return _console(process, zone, options)
     _check(zone)
     if not command:
         return 0
@@ -63,6 +65,18 @@ def run(process: Process, _pace: Pace) -> int:
         return shell.line(" ".join(command))
     except Exit as end:
         return end.status
+
+
+def _console(process: Process, zone: Zone, options: list[tuple[str, str]]) -> int:
+    """Whoever is connected may watch a zone boot, so it need not run yet."""
+    from chunter_nsq.smartos.simulator.console import Console  # noqa: PLC0415 - most logins are not to a console
+
+    if zone.state in ("configured", "incomplete"):
+        raise Refused(f"zlogin: cannot login to a zone which is '{zone.state}'")
+    key = next((value for name, value in options if name == "e"), "~")
+    escape = None if ("E", "") in options else key.encode("utf-8", "surrogateescape")
+    logs_in = ("C", "") in options and zone.brand not in ("kvm", "bhyve")
+    return Console(process, zone, escape=escape, quiet=("Q", "") in options, logs_in=logs_in).run()
 
 
 def _check(zone: Zone) -> None:
