@@ -22,7 +22,7 @@ from typing import Any
 
 import handlers
 import publishers
-from chunter_nsq import __version__, identity, logs, reach, telemetry
+from chunter_nsq import __version__, identity, ledger, logs, reach, telemetry
 from chunter_nsq.actions import Lane
 from chunter_nsq.authority import Authority, KeysInvalid, read_keys
 from chunter_nsq.backup.means import Backups
@@ -58,7 +58,8 @@ from chunter_nsq.smartos.zfs import Zfs
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 from chunter_nsq.smartos.zlogin import ZLOGIN, Zlogin
 from chunter_nsq.smartos.zoneadm import Zoneadm
-from chunter_nsq.status.server import listen
+from chunter_nsq.status.pages import Sources
+from chunter_nsq.status.server import StatusServer
 from chunter_nsq.strangers import Watch
 from chunter_nsq.ticker import Listener, Ticker
 from chunter_nsq.tools import Tools
@@ -245,8 +246,10 @@ class Agent:
             await consumer.start()
             stack.push_async_callback(consumer.close)
         if self._listen[1]:
-            server = listen(*self._listen, self.state, self.metrics)
-            stack.callback(server.stop)
+            sources = Sources(self.state, self.metrics, self.tools.inventory.known, self._recent)
+            server = StatusServer(sources, self.outbox, self.config.topic_prefix)
+            server.listen(*self._listen)
+            stack.callback(server.close)
         if self.dispatcher.authority.keys is None:
             log.warning("agent.unsigned_commands", extra={"remedy": "set command_keys to take signed commands only"})
         self._tasks.append(asyncio.create_task(self._housekeeping(), name="housekeeping"))
@@ -308,6 +311,10 @@ class Agent:
         self.dispatcher.reload(authority, _limits(self.config))
         self.ticker.reschedule(self.publishers)
         log.info("config.reloaded")
+
+    def _recent(self, count: int) -> asyncio.Future[list[dict[str, Any]]]:
+        """The newest commands, without their contents."""
+        return self.database.submit(lambda connection: ledger.newest(connection, count))
 
     def metrics(self) -> bytes:
         """What /metrics tells."""

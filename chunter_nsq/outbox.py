@@ -60,6 +60,7 @@ class Outbox:
     def __init__(
         self, database: Database, *, prefix: str, host: str, limit_bytes: int, retention_seconds: float
     ) -> None:
+        """``listener``, when it is set, is shown the topic and the bytes of each event that is safe on disk."""
         self.limit_bytes = limit_bytes
         self.retention_seconds = retention_seconds
         self._database = database
@@ -70,6 +71,7 @@ class Outbox:
         self._publish: Publish | None = None
         self._permanent: type[Exception] = EventTooLarge
         self._keeper: asyncio.Task[None] | None = None
+        self.listener: Callable[[str, bytes], None] | None = None
         database.participant = self
 
     @property
@@ -196,6 +198,8 @@ class Outbox:
             self._senders.pop(name, None)
         for topic, row in fresh:
             self._sender(topic).offer(row)
+            if self.listener is not None:
+                self.listener(topic.name, row.body)
 
     def _sender(self, topic: Topic) -> Sender:
         sender = self._senders.get(topic.name)

@@ -20,9 +20,9 @@ from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 
-from chunter_nsq import __version__
+from chunter_nsq import __version__, ledger
 from chunter_nsq.config import KEYS, split_address, written
-from chunter_nsq.diag import known, ledger, sources
+from chunter_nsq.diag import known, sources
 from chunter_nsq.diag.page import page
 from chunter_nsq.diag.redaction import Redactor
 from chunter_nsq.doctor.examination import Examined, examine

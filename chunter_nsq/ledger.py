@@ -1,4 +1,7 @@
-"""What the journal's file tells, read while an agent may be writing it; no command's content, no result."""
+"""What the journal tells of commands without showing them: no content of a command, no result.
+
+``summary`` reads the file while an agent may be writing it.
+"""
 
 from __future__ import annotations
 
@@ -34,15 +37,15 @@ def _told(connection: sqlite3.Connection) -> dict[str, Any]:
     counts = connection.execute(
         "SELECT action, status, count(*) FROM commands GROUP BY action, status ORDER BY action, status"
     ).fetchall()
-    oldest = _commands(connection, "WHERE finished IS NULL ORDER BY place LIMIT 1")
+    oldest = commands(connection, "WHERE finished IS NULL ORDER BY place LIMIT 1")
     return {
         "schema": connection.execute("PRAGMA user_version").fetchone()[0],
         "epoch": facts.get("epoch"),
         "commands": [{"action": action, "status": status, "count": count} for action, status, count in counts],
         "oldest_unfinished": oldest[0] if oldest else None,
-        "unfinished": _commands(connection, f"WHERE finished IS NULL ORDER BY place LIMIT {_RECENT}"),
-        "recent": _commands(connection, f"ORDER BY place DESC LIMIT {_RECENT}"),
-        "recent_faults": _commands(connection, f"WHERE error IS NOT NULL ORDER BY place DESC LIMIT {_FAILED}"),
+        "unfinished": commands(connection, f"WHERE finished IS NULL ORDER BY place LIMIT {_RECENT}"),
+        "recent": commands(connection, f"ORDER BY place DESC LIMIT {_RECENT}"),
+        "recent_faults": commands(connection, f"WHERE error IS NOT NULL ORDER BY place DESC LIMIT {_FAILED}"),
         "topics": [
             {"topic": name, "next": following, "sent": sent, "waiting": following - 1 - sent}
             for name, following, sent in connection.execute("SELECT name, next, sent FROM topics ORDER BY name")
@@ -51,7 +54,13 @@ def _told(connection: sqlite3.Connection) -> dict[str, Any]:
     }
 
 
-def _commands(connection: sqlite3.Connection, which: str) -> list[dict[str, Any]]:
+def newest(connection: sqlite3.Connection, count: int) -> list[dict[str, Any]]:
+    """The newest commands, newest first."""
+    return commands(connection, f"ORDER BY place DESC LIMIT {int(count)}")
+
+
+def commands(connection: sqlite3.Connection, which: str) -> list[dict[str, Any]]:
+    """The commands that a constant piece of SQL chooses."""
     rows = connection.execute(f"SELECT {_COLUMNS} FROM commands {which}").fetchall()  # noqa: S608 - constants
     return [_command(*row) for row in rows]
 
