@@ -7,9 +7,12 @@ carry what a machine's owner wrote into it, and a page may be open on a screen t
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
+
+log = logging.getLogger(__name__)
 
 Data = Mapping[str, Any]
 
@@ -32,9 +35,12 @@ class Feed:
         self._counts[name] += 1
         if name in STATISTICS:
             return
-        event = json.loads(body)
-        if event["type"] != "chunter.host.heartbeat":
-            self._tell(short(name, event))
+        try:
+            event = json.loads(body)
+            if event["type"] != "chunter.host.heartbeat":
+                self._tell(short(name, event))
+        except Exception:  # the outbox calls, and must not stumble over what is only looked at
+            log.exception("status.event_untold", extra={"topic": topic})
 
     def counted(self) -> dict[str, int]:
         """How many events there were of each topic since it was asked last."""
