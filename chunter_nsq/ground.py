@@ -57,6 +57,6 @@ _RULES: Mapping[str, Rule] = {
 
 
 def is_pulled_away(ground: Ground, action: str, params: Any) -> bool:
-    """Whether a command has to wait until whoever stands on that ground is done."""
+    """Whether a command has to wait until whoever stands on that ground is done, or with ``force`` cancels it."""
     rule = _RULES.get(action)
     return rule is not None and not getattr(params, "dry_run", False) and rule(params, ground)

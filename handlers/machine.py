@@ -11,7 +11,7 @@ from chunter_nsq.errors import InvalidMessage, NotFound
 from chunter_nsq.fifo.config import from_vmadm
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import (
-    Change,
+    MachineDelete,
     MachineInfo,
     MachineList,
     MachineReboot,
@@ -88,7 +88,7 @@ async def reboot(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"state": await _state(tools, uuid)})
 
 
-@action("machine.delete", form=Change, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+@action("machine.delete", form=MachineDelete, lane=Lane.MACHINE, subject=Subject.REQUIRED)
 async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Delete a machine with its data, and the firewall rules kept for it; one that is gone already is a success."""
     uuid = _uuid(command)

@@ -148,6 +148,7 @@ class BackupCreate:
 class BackupRestore:
     """The backup to return to; as another machine with ``as_uuid``.
 
+    ``force`` gives up a backup of this machine that is being uploaded; without it the restore waits for that.
     Backups without manifests, as the first chunter made them, have their ``parents`` (oldest first) told here, and the
     ``sha1`` of each object where that is known.
     """
@@ -156,6 +157,7 @@ class BackupRestore:
     as_uuid: Annotated[str | None, Uuid()] = None
     parents: Annotated[tuple[str, ...], Texts(SnapshotName())] = ()
     sha1: Annotated[Mapping[str, str] | None, Sums()] = None
+    force: Annotated[bool, Flag()] = False
     s3: Annotated[Given | None, Store()] = None
     dry_run: Annotated[bool, Flag()] = False
 

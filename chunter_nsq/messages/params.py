@@ -207,6 +207,14 @@ class MachineReboot:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineDelete:
+    """``force`` gives up a backup or an image that is being uploaded; without it the deletion waits for that."""
+
+    force: Annotated[bool, Flag()] = False
+    dry_run: Annotated[bool, Flag()] = False
+
+
+@dataclass(frozen=True, slots=True)
 class MachineStore:
     """``force`` gives up a backup that is being uploaded, and what was written since the newest complete one."""
 
@@ -225,9 +233,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotNamed:
-    """The snapshot's id."""
+    """The snapshot's id; ``force`` gives up an upload that still reads it, or one made after it."""
 
     snapshot: Annotated[str, SnapshotName()]
+    force: Annotated[bool, Flag()] = False
     dry_run: Annotated[bool, Flag()] = False
 
 

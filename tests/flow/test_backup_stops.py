@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable
 
 import pytest
-from backup_parts import datasets, good, holds, keys, made, settings_for, tree
+from backup_parts import datasets, good, holds, keys, made, send_delay, settings_for, tree
 from s3_proxy import FaultProxy
-from worlds import Ears, Host
+from worlds import Ears, Event, Host
 
 from chunter_nsq.backup.memo import tag
+from chunter_nsq.smartos.simulator import faults
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.bucket import Bucket
 
@@ -180,3 +181,32 @@ async def test_what_a_lost_command_left_is_put_in_order(weak: Host, ears: Ears, 
     assert 0 == holds(weak, uuid)
     assert [] == [name for name in datasets(weak) if "chunter-" in name]
     assert 0 == weak.tool("zfs", "list", f"zones/{uuid}@one").returncode
+
+
+async def test_with_force_nobody_waits_for_an_upload(small: Host, ears: Ears, bucket: Bucket):
+    """What pulls the ground away cancels a backup when it says so: the backup ends cancelled, the command succeeds."""
+    uuid = await made(small, ears)
+    await good(small, ears, "backup.create", uuid, snapshot="old")
+    for number, (action, params) in enumerate(
+        (
+            ("snapshot.delete", {"snapshot": "new0"}),
+            ("backup.restore", {"snapshot": "old"}),
+            ("snapshot.rollback", {"snapshot": "old"}),
+            ("machine.delete", {}),
+        )
+    ):
+        send_delay(small, 600.0)
+        backup = small.send("backup.create", uuid, params={"snapshot": f"new{number}"})
+        await ears.until(lambda event, name=f"new{number}": is_uploading(event, name))
+        await good(small, ears, action, uuid, **params, force=True)
+        done = await ears.result(backup)
+        assert ("cancelled", "cancelled") == (done["status"], done["error"]["code"]), action
+        faults.clear(str(small.platform))
+
+    assert ["old", "old.manifest.json", "old.xml"] == keys(bucket, uuid)
+    assert [] == uploads(bucket, uuid)
+
+
+def is_uploading(event: Event, name: str) -> bool:
+    """Whether it says that a backup of that name is on its way."""
+    return event["type"] == "chunter.backup.update" and event["data"]["data"]["uuid"] == name
