@@ -54,8 +54,8 @@ bench: setup ## benchmarks, peers side by side in one run
 docs: setup ## the generated parts of docs/, with examples from a real run
 	@$(BIN)/python -m tools.reference --record
 
-dist: setup ## a wheel and an sdist in dist/
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt build && $(BIN)/python -m build --outdir dist
+dist: setup ## the release for hosts in dist/, one signed file; KEY=FILE names the private key
+	@$(BIN)/python -m tools.release $(if $(KEY),--key $(KEY))
 
 clean: ## what make made, but for the caches of pip and go
 	@rm -rf $(VENV) .tools .demo .up dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

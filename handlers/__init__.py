@@ -21,10 +21,12 @@ from handlers import (
     snapshot,
     store,
 )
+    update,
 
 FAMILIES: tuple[ModuleType, ...] = (
     host,
     machine,
+    update,
     creation,
     change,
     execution,

@@ -14,6 +14,7 @@ from publishers.services import Services
 from publishers.snapshots import Snapshots
 from publishers.stops import Stops
 from publishers.strangers import Strangers
+from publishers.updates import Updates
 from publishers.zoneinfo import ZoneInfo
 from publishers.zones import Zones
 from publishers.zpools import Zpools
@@ -34,5 +35,6 @@ def schedule(tools: Tools) -> tuple[Publisher, ...]:
         Snapshots(tools),
         Metrics(tools, caps),
         Stops(tools, caps),
+        Updates(tools),
         Strangers(tools),
     )

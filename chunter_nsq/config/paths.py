@@ -49,6 +49,13 @@ class Paths:
         """The installed version and its channel."""
         return self.root / "etc" / "chunter.version"
 
+    def installed(self) -> str:
+        """The name of the installed version; empty when that is not known."""
+        try:
+            return self.version.read_text().strip().removeprefix("rel-").removeprefix("dev-")
+        except OSError:
+            return ""
+
     @property
     def database(self) -> Path:
         """The journal and the outbox."""
@@ -63,6 +70,11 @@ class Paths:
     def run(self) -> Path:
         """What lives as long as a process: pid files of tools that change something."""
         return self.root / "var" / "run"
+
+    @property
+    def update(self) -> Path:
+        """What is asked of the updater, how far it is, and what it fetched."""
+        return self.root / "var" / "update"
 
     @property
     def share(self) -> Path:

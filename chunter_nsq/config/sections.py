@@ -283,14 +283,14 @@ class Operation:
         "update.url",
         keys.URL,
         "",
-        "Where newer versions are looked for.",
+        "Where newer versions are looked for, in the folders rel and dev below it.",
         sample="https://chunter.example.org/releases",
     )
     update_key: str = value(
         "update.key",
         keys.TEXT,
         "",
-        "The key that newer versions are checked with.",
+        "The public key (Ed25519) that newer versions are checked with; left out, the one of the installed release.",
         sample="@/opt/chunter/etc/update.key",
         secret=True,
     )

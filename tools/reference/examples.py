@@ -21,7 +21,9 @@ from tools.demo.world import Event, World
 
 MACHINE = "0c8dbb0b-6ce0-4d8e-8c1b-1d4a0f9f8a11"
 RULE = {"action": "allow", "direction": "inbound", "protocol": "tcp", "target": "all", "filters": [22, 443]}
-NOT_PLAYED: Mapping[str, str] = dict.fromkeys(
+NOT_PLAYED: Mapping[str, str] = {
+    "host.update": "it needs an installed release, and a server of newer ones"
+} | dict.fromkeys(
     ("machine.store", *(f"backup.{verb}" for verb in ("create", "restore", "list", "verify", "delete", "prune"))),
     "it needs an object store, which this world does not have",
 )

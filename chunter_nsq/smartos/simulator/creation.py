@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FOLDERS = [
+    "opt/tools/bin",
     "usr/sbin", "usr/bin", "etc/zones", "usbkey", "zones", "opt/custom/smf", "var/run/zones", "var/run/simulator",
     "var/cache/simulator", "var/simulator", "var/imgadm/images", "var/fw/rules", "var/log/vm/logs", "var/svc", "tmp",
 ]  # fmt: skip
@@ -75,6 +76,7 @@ def build(directory: Path, plan: Plan) -> Path:
     (directory / index.PLACE).write_text(index.HEADER + "global:installed:/\n")
     for tool in TOOLS:
         launcher(directory, tool)
+    (directory / "opt/tools/bin/python3").symlink_to(os.path.realpath(sys.executable))  # as pkgsrc brings it
     pool = _pool(root)
     with pool:
         for image in IMAGES:

@@ -44,6 +44,9 @@ TOOLS: dict[str, tuple[str, str]] = {
     "uname": ("usr/bin", "hostfacts"),
     "svcs": ("usr/bin", "svcs"),
     "svcadm": ("usr/sbin", "svcadm"),
+    "svccfg": ("usr/sbin", "svccfg"),
+    "svcprop": ("usr/bin", "svcprop"),
+    "pgrep": ("usr/bin", "pgrep"),
     "kstat": ("usr/bin", "kstat"),
     "zlogin": ("usr/sbin", "zlogin"),
 }

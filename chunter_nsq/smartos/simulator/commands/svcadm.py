@@ -6,7 +6,7 @@ import time
 
 from chunter_nsq.smartos.simulator.commands.options import Unknown, take
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.smf import names, requests
+from chunter_nsq.smartos.simulator.smf import imported, names, requests
 from chunter_nsq.smartos.simulator.smf.patterns import matching, service_of
 from chunter_nsq.smartos.simulator.smf.repository import Boot, Host, Repository, boots, reach
 from chunter_nsq.smartos.simulator.world import World
@@ -87,6 +87,7 @@ class Errand:
         self._boot = boot
         self._call = call
         self._fmris: list[str] = []
+        self._alive: list[str] = []
         self._status = 0
 
     def write(self) -> int:
@@ -99,8 +100,13 @@ class Errand:
                 fmri = self._one(pattern, known)
                 if fmri is not None:
                     self._fmris.append(fmri)
-                    VERBS[self._call.verb](self, zone, fmri, now)
+                    if self._runs(fmri):
+                        self._request(zone, fmri, now)
+                    else:
+                        VERBS[self._call.verb](self, zone, fmri, now)
             zone.save()
+        for fmri in self._alive:
+            imported.ask(self._process.root, self._call.verb, fmri)
         return self._status
 
     def _one(self, pattern: str, known: list[str]) -> str | None:
@@ -126,6 +132,24 @@ class Errand:
     def _say(self, text: str) -> None:
         if self._call.verbose:
             self._process.line(text)
+
+    def _runs(self, fmri: str) -> bool:
+        """Whether it is a service with processes, which the restarter answers for."""
+        return self._boot.zoneid == 0 and imported.is_imported(self._process.root, fmri)
+
+    def _request(self, zone: Repository, fmri: str, now: float) -> None:
+        """Write down what is wanted, and have the restarter do it."""
+        verb = self._call.verb
+        if verb == "clear" and requests.here(zone, fmri, now).state != "maintenance":
+            self._complain(f'Instance "{fmri}" is not in a maintenance or degraded state.')
+            return
+        if verb == "mark":
+            VERBS[verb](self, zone, fmri, now)
+            return
+        if verb in ("enable", "disable"):
+            requests.want(zone, fmri, enabled=verb == "enable", temporary="t" in self._call.flags)
+        self._alive.append(fmri)
+        self._say(f"{fmri} {verb}d." if verb in ("enable", "disable") else f"Action {verb} set for {fmri}.")
 
     def enable(self, zone: Repository, fmri: str, now: float) -> None:
         """With -r, what it requires as well, and that first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from chunter_nsq.smartos.simulator.smf import names
+from chunter_nsq.smartos.simulator.smf import imported, names
 from chunter_nsq.smartos.simulator.smf.patterns import matching
 from chunter_nsq.smartos.simulator.smf.table import Row, contract
 
@@ -56,7 +56,8 @@ def _why(zone: Repository, one: Service, services: dict[str, Service]) -> str:
     since = time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime(one.phase.since))
     reason, code, impact = "Reason: Unknown.", "5H", IMPACT
     if state == "maintenance":
-        reason, code = "Reason: Start method failed repeatedly, last exited with status 1.", "KS"
+        known = imported.status(zone.host.root, one.fmri).get("reason") if zone.boot.zoneid == 0 else None
+        reason, code = f"Reason: {known or 'Start method failed repeatedly, last exited with status 1.'}", "KS"
     elif state == "disabled":
         reason, code = "Reason: Disabled by an administrator.", "05"
     elif state == "degraded":

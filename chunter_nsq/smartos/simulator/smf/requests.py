@@ -27,6 +27,11 @@ def enable(zone: Repository, fmri: str, now: float, *, temporary: bool = False) 
         start(zone, fmri, now)
 
 
+def want(zone: Repository, fmri: str, *, enabled: bool, temporary: bool) -> None:
+    """Only write down whether it shall run."""
+    _ask(zone.record(fmri), TRUE if enabled else FALSE, temporary=temporary)
+
+
 def disable(zone: Repository, fmri: str, now: float, *, temporary: bool = False) -> None:
     """It shall not run."""
     record = zone.record(fmri)
