@@ -20,13 +20,13 @@ from handlers import (
     service,
     snapshot,
     store,
-)
     update,
+)
 
 FAMILIES: tuple[ModuleType, ...] = (
     host,
-    machine,
     update,
+    machine,
     creation,
     change,
     execution,
