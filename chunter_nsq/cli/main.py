@@ -19,6 +19,7 @@ COMMANDS = {
     "restore": "Bring a machine back to a backup, or make it anew from one.",
     "verify": "Look whether a backup is what was stored.",
     "tail": "Follow what agents publish.",
+    "top": "Show all hosts on a terminal, live.",
     "schema": "The message contract for programs: JSON Schema and AsyncAPI.",
     "setup": "Make what an installation lacks: host id, configuration.",
     "update": "Update this host's agent, and go back when the new one is not well.",

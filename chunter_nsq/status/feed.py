@@ -83,7 +83,8 @@ def _services(data: Data) -> str:
 def _deed(data: Data) -> str:
     told = data["data"]
     state = told["data"].get("state") if isinstance(told.get("data"), Mapping) else None
-    return " ".join(filter(None, (str(told["uuid"]), str(told["action"]), state and str(state), told.get("message"))))
+    words = dict.fromkeys((str(told["uuid"]), str(told["action"]), state and str(state), told.get("message")))
+    return " ".join(filter(None, words))
 
 
 def _warning(data: Data) -> str:
