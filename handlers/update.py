@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from chunter_nsq import errors
+from chunter_nsq import __version__, errors
 from chunter_nsq.actions import Done, Lane, Progress, Yield, action
 from chunter_nsq.errors import Fault, Interrupted, InvalidState, NotFound, Unsupported
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import HostUpdate
 from chunter_nsq.release.state import CURRENT, UPDATED, State, Wanted
+from chunter_nsq.smartos.svcadm import request_argv
 from chunter_nsq.tools import Tools
 
 UPDATER = "svc:/network/chunter-update:default"
@@ -23,6 +24,9 @@ _SILENT_LOOKS = 150  # so many in a row, half a minute, without an updater: it d
 async def update(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Update the agent; it restarts, and the command ends in the agent that does its work after that."""
     params: HostUpdate = command.params
+    if command.dry_run:
+        yield await _planned(tools, params)
+        return
     if command.resumed is None or not _is_asked(tools, command.id):
         await _ask(tools, Wanted(command.id, params.version, params.channel))
     looks = 0
@@ -40,6 +44,15 @@ async def update(tools: Tools, command: Command) -> AsyncIterator[Yield]:
             await asyncio.wait_for(tools.stopping.wait(), _LOOK_SECONDS)
             # The agent is to be replaced: as at any other end of it, the journal keeps the command for the next one.
             raise asyncio.CancelledError
+
+
+async def _planned(tools: Tools, params: HostUpdate) -> Done:
+    """What there is to go to; nothing is fetched but the index."""
+    from chunter_nsq.release.search import find  # noqa: PLC0415 - memory that only those pay who ask
+
+    release = await find(tools.config(), params.version, params.channel)
+    found = {"from": __version__, "to": __version__ if release is None else release.version}
+    return Done({"dry_run": True, "argv": [list(request_argv("restart", UPDATER))], "found": found})
 
 
 def _is_asked(tools: Tools, command_id: str) -> bool:

@@ -11,6 +11,7 @@ from chunter_nsq import __version__
 from chunter_nsq.cli.exits import Failure
 from chunter_nsq.config import Config, ConfigInvalid, Paths
 from chunter_nsq.errors import Fault
+from chunter_nsq.release.search import find
 from chunter_nsq.release.state import CURRENT, LOST, REFUSED, RETURNED, UPDATED, Busy, State, Updates
 from chunter_nsq.release.updating import PATIENCE_SECONDS, Updating
 
@@ -50,7 +51,7 @@ def update(
                 return
             updating = Updating(paths, config, click.echo, patience)
             if check:
-                _tell(asyncio.run(updating.find(version, channel, force=force)))
+                _tell(asyncio.run(find(config, version, channel, force=force)))
             state = asyncio.run(_run(updating, version, channel, force=force))
     except (ConfigInvalid, Busy) as fault:
         raise Failure(str(fault)) from None

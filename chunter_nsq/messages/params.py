@@ -123,6 +123,7 @@ class HostUpdate:
 
     version: Annotated[str | None, Text(accepts=is_version, form="a version, such as 1.2.3 or 1.2.3.dev4")] = None
     channel: Annotated[str | None, Text(accepts=("rel", "dev").__contains__, form="rel or dev")] = None
+    dry_run: Annotated[bool, Flag()] = False
 
 
 @dataclass(frozen=True, slots=True)

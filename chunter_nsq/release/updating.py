@@ -24,18 +24,15 @@ from chunter_nsq import __version__
 from chunter_nsq.config import Config, Paths, split_address
 from chunter_nsq.errors import Fault, InvalidState, ToolFailed, Unsupported
 from chunter_nsq.release import fetch
-from chunter_nsq.release.ed25519 import public_key
 from chunter_nsq.release.gate import Gate
-from chunter_nsq.release.index import Release, checked, choose
+from chunter_nsq.release.index import Release
+from chunter_nsq.release.search import VERSION_FOLDER, base_of, find
 from chunter_nsq.release.state import CURRENT, LOST, REFUSED, RETURNED, UPDATED, WATCHING, State, Updates
-from chunter_nsq.release.versions import channel_of
 from chunter_nsq.smartos.runner import Runner
 
 PATIENCE_SECONDS = 180.0
-_INDEX_BYTES = 2**20
 _INSTALL_SECONDS = 900.0
 _ENV, _SHELL = "usr/bin/env", "/bin/sh"
-VERSION_FOLDER = Path(__file__).resolve().parents[3]  # ROOT/versions/NAME, when this is installed
 
 
 class Updating:
@@ -58,7 +55,7 @@ class Updating:
         """Update to a version, or to the newest; whatever happens is in the state that it ends with."""
         self._state = State(command=command, from_version=__version__)
         try:
-            release = await self.find(version, channel, force=force)
+            release = await find(self._config, version, channel, force=force)
             if release is None:
                 return self._become(CURRENT, to_version=__version__)
             await self._may_restart(force=force)
@@ -69,17 +66,6 @@ class Updating:
         except Fault as fault:
             return self._refused(fault)
         return await self._watch()
-
-    async def find(self, version: str | None, channel: str | None, *, force: bool = False) -> Release | None:
-        """The release to go to; None when there is nothing newer. Raises a Fault that says why there is none."""
-        base = self._base(channel)
-        key = self._key()
-        index, signature = await asyncio.gather(
-            asyncio.to_thread(fetch.read, f"{base}/index", _INDEX_BYTES),
-            asyncio.to_thread(fetch.read, f"{base}/index.sig", 64),
-        )
-        releases = checked(index, signature, key, channel or channel_of(__version__))
-        return choose(releases, __version__, version, force=force)
 
     async def resume(self, state: State) -> State:
         """Go on with an update that was cut short."""
@@ -94,20 +80,6 @@ class Updating:
         await self._platform.close()
 
     # -- before anything is replaced
-
-    def _base(self, channel: str | None) -> str:
-        if not self._config.update_url:
-            raise Unsupported(f"No update.url in {self._paths.config}: set it to where releases are published")
-        return f"{self._config.update_url.rstrip('/')}/{channel or channel_of(__version__)}"
-
-    def _key(self) -> bytes:
-        shipped = VERSION_FOLDER / "share" / "release.pub"
-        if not self._config.update_key and not shipped.exists():
-            raise Unsupported("No key to check releases with: set update.key, or install from a release")
-        try:
-            return public_key(self._config.update_key or shipped.read_text())
-        except ValueError as fault:
-            raise Unsupported(f"update.key cannot be used: {fault}") from None
 
     async def _may_restart(self, *, force: bool) -> None:
         """An agent that does not do its work now cannot show that the next one does."""
@@ -125,7 +97,7 @@ class Updating:
 
     def _fetch(self, release: Release, channel: str | None) -> Path:
         self._say(f"fetching {release.file}, {release.size_bytes / 2**20:.1f} MiB")
-        file = fetch.download(self._base(channel), release, self._updates.folder)
+        file = fetch.download(base_of(self._config, channel), release, self._updates.folder)
         archive = fetch.unpack(file, self._updates.folder / f"chunter-{release.version}")
         file.unlink()
         return archive
