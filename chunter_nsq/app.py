@@ -223,6 +223,7 @@ class Agent:
         stack.push_async_callback(self.database.close)
         await self.outbox.open()
         stack.push_async_callback(self.outbox.close)
+        await self.tools.backups.ages.load()
         # Tools may run from here on, and none may outlive us.
         stack.push_async_callback(self.runner.close)
         for orphan in await self.runner.orphans():
@@ -331,6 +332,8 @@ class Agent:
             "tools": self.runner.durations(),
             "machines": self.tools.inventory.known(),
             "memory": self.host.resources,
+            "backups": self.tools.backups.ages.backups,
+            "verifications": self.tools.backups.ages.verifications,
         }
 
     def state(self) -> dict[str, Any]:

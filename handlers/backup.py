@@ -27,7 +27,7 @@ from chunter_nsq.tools import Tools
 )
 async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Store a snapshot of a machine, whole or what changed since a parent; other commands go on meanwhile."""
-    from chunter_nsq.backup import preview, told  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup import keeping, preview, told  # noqa: PLC0415 - loaded when first used
     from chunter_nsq.backup.course import Course  # noqa: PLC0415 - loaded when first used
     from chunter_nsq.backup.making import Making  # noqa: PLC0415 - loaded when first used
 
@@ -54,7 +54,8 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
             if isinstance(fault, Fault):
                 yield told.failed(making.vm, making.params.snapshot, fault.message)
             raise
-        event = told.completed(making.vm, manifest, making.memo.forgotten(), local=making.is_local)
+        known = keeping.remembered(tools.backups.ages, making.vm, manifest)
+        event = told.completed(making.vm, manifest, (*making.memo.forgotten(), known), local=making.is_local)
         yield Done(making.result(plan, manifest), (event,))
 
 

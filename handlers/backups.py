@@ -46,7 +46,7 @@ async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 )
 async def verify(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Look whether a backup is what was stored: its objects, every byte, its streams, or all of it received."""
-    from chunter_nsq.backup import looking, told  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup import keeping, looking, told  # noqa: PLC0415 - loaded when first used
     from chunter_nsq.backup.course import Course  # noqa: PLC0415 - loaded when first used
     from chunter_nsq.backup.memo import Memo  # noqa: PLC0415 - loaded when first used
 
@@ -62,7 +62,12 @@ async def verify(tools: Tools, command: Command) -> AsyncIterator[Yield]:
             yield step
     files = course.result
     good = all(not faults for faults in files.values())
-    event = told.verified(uuid, params.snapshot, {"level": params.level, "good": good})
+    ages = tools.backups.ages
+    notes = (ages.proved(uuid, params.level, time.time()),) if good else ()
+    if not good and ages.newest(uuid) == params.snapshot:
+        stays = await keeping.newest_but(tools.backups.stores, account, uuid, params.snapshot)
+        notes = (keeping.remembered(ages, uuid, stays),)
+    event = told.verified(uuid, params.snapshot, {"level": params.level, "good": good}, notes)
     seconds = round(time.monotonic() - begun, 3)
     yield Done({"level": params.level, "good": good, "files": files, "seconds": seconds}, (event,))
 
@@ -76,9 +81,10 @@ async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     uuid = checked_uuid(command.uuid or "")
     stores = tools.backups.stores
     gone: list[Manifest] = []
+    stays: Manifest | None = None
     account = stores.account(params.s3) if params.where != "local" else None
     if account is not None:
-        gone = await keeping.to_delete(stores, account, uuid, params.snapshot, force=params.force)
+        gone, stays = await keeping.to_delete(stores, account, uuid, params.snapshot, force=params.force)
     local = await _local(tools, uuid, params.snapshot) if params.where != "remote" else {}
     if not gone and not local and command.resumed is None and not command.dry_run:
         raise NotFound(f"there is no {params.snapshot} of {uuid} to delete ({params.where})")
@@ -89,7 +95,7 @@ async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
         return
     freed = await keeping.remove(stores, account, gone) if account is not None else 0
     for name in names:
-        yield told.update(uuid, name, {"state": "deleted"})
+        yield told.update(uuid, name, {"state": "deleted"}, (keeping.remembered(tools.backups.ages, uuid, stays),))
     events: tuple[Event, ...] = ()
     if local:
         await thinning.destroy(tools.zfs, tools.backups.streams, list(local), mark=params.where == "local")
@@ -107,16 +113,17 @@ async def prune(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     stores = tools.backups.stores
     account = stores.account(params.s3)
     found = await keeping.pruning(stores, account, command.uuid, params.keep)
-    kept = {vm: {name: list(why) for name, why in chosen.kept.items()} for vm, chosen, _ in found}
-    deleted = {vm: list(chosen.deleted) for vm, chosen, _ in found}
+    kept = {vm: {name: list(why) for name, why in chosen.kept.items()} for vm, chosen, _, _ in found}
+    deleted = {vm: list(chosen.deleted) for vm, chosen, _, _ in found}
     if command.dry_run:
         yield Done({"dry_run": True, "argv": [], "found": {"kept": kept, "deleted": deleted}})
         return
     freed = 0
-    for vm, _, going in found:
+    for vm, _, going, stays in found:
         for one in going:
             freed += await keeping.remove(stores, account, [one])
-            yield told.update(vm, one.snapshot.name, {"state": "deleted"})
+            known = keeping.remembered(tools.backups.ages, vm, stays)
+            yield told.update(vm, one.snapshot.name, {"state": "deleted"}, (known,))
     yield Done({"kept": kept, "deleted": deleted, "freed": freed})
 
 

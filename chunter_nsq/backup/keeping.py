@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
 from chunter_nsq.backup import plan, told
+from chunter_nsq.backup.ages import Ages
 from chunter_nsq.backup.stores import Stores
 from chunter_nsq.errors import NotFound
+from chunter_nsq.messages.events import Note
 from chunter_nsq.storage import catalogue
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.chain import deletion, points
@@ -67,14 +70,39 @@ async def one(stores: Stores, account: Account, vm: str, snapshot: str) -> Manif
     return found
 
 
-async def to_delete(stores: Stores, account: Account, vm: str, snapshot: str, *, force: bool) -> list[Manifest]:
-    """What goes with a backup, in the order in which it may; raises InvalidState when others need it."""
+async def to_delete(
+    stores: Stores, account: Account, vm: str, snapshot: str, *, force: bool
+) -> tuple[list[Manifest], Manifest | None]:
+    """What goes with a backup, in the order in which it may, and the newest that stays.
 
-    def work(means: Transfer) -> list[Manifest]:
+    Raises:
+        InvalidState: others need it, and ``force`` was not given.
+    """
+
+    def work(means: Transfer) -> tuple[list[Manifest], Manifest | None]:
         found = of_vm(means, vm)
-        return [found[name] for name in deletion(found, snapshot, force=force)]
+        names = deletion(found, snapshot, force=force)
+        return [found[name] for name in names], newest(found, names)
 
     return await ask(stores, account, work)
+
+
+def newest(found: Mapping[str, Manifest], without: Collection[str] = ()) -> Manifest | None:
+    """Of some backups the one that was finished last; None when there is none."""
+    stay = [one for name, one in found.items() if name not in without]
+    return max(stay, key=lambda one: one.finished, default=None)
+
+
+async def newest_but(stores: Stores, account: Account, vm: str, snapshot: str) -> Manifest | None:
+    """The newest backup of a machine that is not this one."""
+    return await ask(stores, account, lambda means: newest(of_vm(means, vm), (snapshot,)))
+
+
+def remembered(ages: Ages, vm: str, stays: Manifest | None) -> Note:
+    """What is known of a machine's backups from now on, when ``stays`` is the newest of them."""
+    if stays is None:
+        return ages.forget(vm)
+    return ages.made(vm, stays.snapshot.name, datetime.fromisoformat(stays.finished).timestamp())
 
 
 async def remove(stores: Stores, account: Account, manifests: list[Manifest]) -> int:
@@ -84,16 +112,17 @@ async def remove(stores: Stores, account: Account, manifests: list[Manifest]) ->
 
 async def pruning(
     stores: Stores, account: Account, vm: str | None, keep: Mapping[str, int]
-) -> list[tuple[str, Pruning, list[Manifest]]]:
-    """For each machine what is kept and why, and what goes."""
+) -> list[tuple[str, Pruning, list[Manifest], Manifest | None]]:
+    """For each machine what is kept and why, what goes, and the newest that stays."""
     rule = Keep.from_dict(keep)
 
-    def work(means: Transfer) -> list[tuple[str, Pruning, list[Manifest]]]:
+    def work(means: Transfer) -> list[tuple[str, Pruning, list[Manifest], Manifest | None]]:
         told_of = []
         for name in [vm] if vm is not None else machines(means):
             found = of_vm(means, name)
             chosen = prune(found, rule)
-            told_of.append((name, chosen, [found[each] for each in chosen.deleted]))
+            going = [found[each] for each in chosen.deleted]
+            told_of.append((name, chosen, going, newest(found, chosen.deleted)))
         return told_of
 
     return await ask(stores, account, work)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from chunter_nsq.backup.ages import Ages
 from chunter_nsq.config import Config
 from chunter_nsq.smartos.runner import Runner
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
@@ -29,6 +30,7 @@ class Backups:
     def __init__(self, runner: Runner, config: Callable[[], Config], records: Records) -> None:
         self._config = config
         self._records = records
+        self.ages = Ages(records)
         self.news = asyncio.Event()
         self.streams = ZfsStreams(runner)
         self.datasets = ZfsDatasets(runner)

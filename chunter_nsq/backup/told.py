@@ -9,9 +9,9 @@ from chunter_nsq.messages.events import Event, Note
 from chunter_nsq.storage.manifest import File, Manifest
 
 
-def update(vm: str, snapshot: str, data: Mapping[str, Any]) -> Event:
+def update(vm: str, snapshot: str, data: Mapping[str, Any], notes: tuple[Note, ...] = ()) -> Event:
     """Something about a backup is other than before."""
-    return _event("update", vm, snapshot, "update", data)
+    return _event("update", vm, snapshot, "update", data, notes)
 
 
 def completed(vm: str, manifest: Manifest, notes: tuple[Note, ...], *, local: bool) -> Event:
@@ -36,9 +36,9 @@ def restored(vm: str, snapshot: str, data: Mapping[str, Any], notes: tuple[Note,
     return _event("restored", vm, snapshot, "restored", data, notes)
 
 
-def verified(vm: str, snapshot: str, data: Mapping[str, Any]) -> Event:
+def verified(vm: str, snapshot: str, data: Mapping[str, Any], notes: tuple[Note, ...] = ()) -> Event:
     """A backup was looked at."""
-    return _event("verified", vm, snapshot, "verified", data)
+    return _event("verified", vm, snapshot, "verified", data, notes)
 
 
 def snapshot_deleted(vm: str, snapshot: str) -> Event:

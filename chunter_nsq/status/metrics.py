@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ class Figures(Collector):
         yield from self._publishers()
         yield from self._tools()
         yield from self._machines()
+        yield from self._backups()
 
     def _agent(self) -> Iterator[Metric]:
         state, outbox = self._state, self._state["outbox"]
@@ -81,6 +83,17 @@ class Figures(Collector):
         yield gauges("chunter_vm_memory_limit_bytes", "Memory given to a machine.", memory, ("uuid", "alias"))
         figures = {(name.removesuffix("-memory"),): mib * _MIB for name, mib in self._figures["memory"].items()}
         yield gauges("chunter_host_memory_bytes", "The memory accounting.", figures, ("kind",))
+
+    def _backups(self) -> Iterator[Metric]:
+        now = time.time()
+        aliases = {one.uuid: one.alias for one in self._figures["machines"]}
+        made = {(vm, aliases[vm]): now - at for vm, at in self._figures["backups"].items() if vm in aliases}
+        says = "Since a machine's newest good backup was finished; none, no figure."
+        yield gauges("chunter_vm_backup_age_seconds", says, made, ("uuid", "alias"))
+        proved = self._figures["verifications"].items()
+        found = {(vm, aliases[vm], level): now - at for (vm, level), at in proved if vm in aliases}
+        says = "Since a backup of a machine was last found good, by how closely it was looked at."
+        yield gauges("chunter_vm_backup_verified_age_seconds", says, found, ("uuid", "alias", "level"))
 
 
 def text(state: dict[str, Any], figures: dict[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -11,6 +12,7 @@ from collections.abc import Callable
 
 import pytest
 from backup_parts import datasets, good, grow, guid, holds, keys, made, out, picture, run, seeded, send_delay, tree
+from prometheus_client.parser import text_string_to_metric_families
 from storage_parts import dice
 from worlds import FINAL, Ears, Host, new_uuid
 
@@ -295,6 +297,47 @@ async def test_listed_verified_thinned_out(small: Host, ears: Ears, bucket: Buck
     assert (False, ["checksum_mismatch"]) == (seen["good"], [one["code"] for one in seen["files"][f"{uuid}/d"]])
     await good(small, ears, "backup.delete", uuid, snapshot="d", where="both")
     assert [] == keys(bucket, uuid)
+
+
+async def ages(host: Host) -> dict[tuple[str, ...], float]:
+    """What /metrics says of backups and looks at them: machine and level to seconds."""
+    body = (await host.get("/metrics"))[1].decode()
+    found = [each for family in text_string_to_metric_families(body) for each in family.samples]
+    return {
+        (each.labels["uuid"], each.labels.get("level", "")): each.value
+        for each in found
+        if each.name.startswith("chunter_vm_backup_")
+    }
+
+
+async def test_the_age_of_the_last_good_backup(small: Host, ears: Ears, bucket: Bucket):
+    """Figures for each machine and level outlive the agent; a backup that proves bad or is deleted counts no more."""
+    uuid = await made(small, ears)
+    assert {} == await ages(small)
+    await good(small, ears, "backup.create", uuid, snapshot="one")
+    await good(small, ears, "backup.verify", uuid, snapshot="one")
+    small.kill()
+    await small.start().ready()
+    await until_known(small, uuid)
+    found = await ages(small)
+    assert {(uuid, ""), (uuid, "hash")} == set(found)
+    assert all(0 < seconds < 600 for seconds in found.values())
+    await good(small, ears, "backup.create", uuid, snapshot="two")
+    second = (await ages(small))[uuid, ""]
+    bucket.delete(f"{uuid}/two")
+    seen = await good(small, ears, "backup.verify", uuid, snapshot="two", level="catalogue")
+    assert not seen["good"]
+    assert (await ages(small))[uuid, ""] > second
+    await good(small, ears, "backup.delete", uuid, snapshot="two", where="remote")
+    await good(small, ears, "backup.delete", uuid, snapshot="one", where="remote")
+    assert {} == await ages(small)
+
+
+async def until_known(host: Host, uuid: str) -> None:
+    """Wait until the agent knows a machine's name."""
+    async with asyncio.timeout(20):
+        while uuid.encode() not in (await host.get("/metrics"))[1]:
+            await asyncio.sleep(0.05)
 
 
 async def test_others_go_on_beside_an_upload(small: Host, ears: Ears, bucket: Bucket):
