@@ -31,6 +31,7 @@ from chunter_nsq.bus.consumer import Consumer
 from chunter_nsq.bus.faults import PublishInvalid
 from chunter_nsq.bus.producer import Producer
 from chunter_nsq.config import Config, ConfigInvalid, Paths
+from chunter_nsq.consoles import Consoles
 from chunter_nsq.database import Database
 from chunter_nsq.dispatcher import Dispatcher, Limits
 from chunter_nsq.errors import ToolTimeout
@@ -42,9 +43,10 @@ from chunter_nsq.journal import Journal
 from chunter_nsq.lag import Lag
 from chunter_nsq.memory import Memory
 from chunter_nsq.messages.command import Addressee
-from chunter_nsq.messages.events import Event, timestamp
+from chunter_nsq.messages.events import Event, Note, timestamp
 from chunter_nsq.outbox import Outbox
 from chunter_nsq.release.state import Updates
+from chunter_nsq.sitting import Means
 from chunter_nsq.smartos.dladm import Dladm
 from chunter_nsq.smartos.imgadm import Imgadm
 from chunter_nsq.smartos.ipadm import Ipadm
@@ -164,6 +166,20 @@ class Agent:
         connection, topics = reach.connection(config, host_id), sorted(self.dispatcher.addressee.command_topics)
         self.strangers = Watch(connection, config.nsqd_http, topics, reach.USER_AGENT)
         imgadm, prtconf, inventory = Imgadm(self.runner), Prtconf(self.runner), Inventory(self.vmadm)
+        self.producer = Producer(connection)
+        self.consoles = Consoles(
+            Means(
+                runner=self.runner,
+                publish=self.producer.publish,
+                permanent=PublishInvalid,
+                listen=lambda topic, accept: Consumer(connection, topic, host_id, accept, max_in_flight=1),
+                check=lambda document, uuid: self.dispatcher.authority.check(document, "console.open", uuid),
+                is_signed=lambda: self.dispatcher.authority.keys is not None,
+                idle_seconds=lambda: self.config.console_idle_seconds,
+                host=host_id,
+                prefix=config.topic_prefix,
+            )
+        )
         self.tools = Tools(
             config=lambda: self.config,
             host=self.host,
@@ -176,6 +192,7 @@ class Agent:
             prtconf=prtconf,
             svcadm=Svcadm(self.runner),
             zlogin=Zlogin(self.runner),
+            consoles=self.consoles,
             backups=Backups(self.runner, lambda: self.config, self.outbox),
             inventory=inventory,
             memory=Memory(prtconf, inventory, lambda: self.config.reserved_memory_bytes // 2**20),
@@ -192,10 +209,14 @@ class Agent:
         self.sweeping = Sweeping(self.outbox, self.tools.zfs, self.tools.backups, self.dispatcher.is_known)
         self.publishers = publishers.schedule(self.tools)
         self.dispatcher.execution.listeners = [one.tell for one in self.publishers if isinstance(one, Listener)]
-        self.ticker = Ticker(self.outbox.put, host_id)
-        self.producer = Producer(connection)
+        self.ticker = Ticker(self._told, host_id)
         self.consumers = [Consumer(connection, topic, host_id, self.dispatcher.accept) for topic in topics]
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _told(self, events: Sequence[Event | Note]) -> asyncio.Future[None]:
+        """What publishers tell is written, and consoles see what becomes of their machines."""
+        self.consoles.saw(events)
+        return self.outbox.put(events)
 
     def _allows(self, group: str) -> bool:
         """By the configuration as it is now."""
@@ -234,6 +255,7 @@ class Agent:
         # The way out is open before anything has something to say.
         await self.producer.start()
         stack.push_async_callback(self.producer.close)
+        stack.push_async_callback(self.consoles.close_all)
         self.outbox.attach(self._publish, PublishInvalid)
         self.lag.start()
         stack.push_async_callback(self.lag.close)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from chunter_nsq.backup.means import Backups
 from chunter_nsq.config import Config
+from chunter_nsq.consoles import Consoles
 from chunter_nsq.host import Host
 from chunter_nsq.hostlock import HostLock
 from chunter_nsq.imports import Imports
@@ -63,6 +64,7 @@ class Tools:
     prtconf: Prtconf
     svcadm: Svcadm
     zlogin: Zlogin
+    consoles: Consoles
     backups: Backups
     inventory: Inventory
     memory: Memory

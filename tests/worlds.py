@@ -26,7 +26,7 @@ from chunter_nsq.smartos import simulator
 BASE_IMAGE = "e44ed3e0-910b-11ed-a5d4-00151714048c"
 FINAL = frozenset({"succeeded", "failed", "rejected", "expired", "cancelled", "interrupted"})
 SHAPES = {kind.type: Draft202012Validator(envelope(kind)) for kind in KINDS}
-TOPICS = tuple(f"chunter.{topic}" for topic in dict.fromkeys(kind.topic for kind in KINDS))
+TOPICS = tuple(f"chunter.{topic}" for topic in dict.fromkeys(kind.topic for kind in KINDS if "{" not in kind.topic))
 Event = dict[str, Any]
 
 

@@ -241,6 +241,9 @@ class Work:
         lowest="1MB",
         reloadable=True,
     )
+    console_idle_seconds: float = duration(
+        "console_idle", "15m", "After how long without a key a console is closed.", lowest="1s", reloadable=True
+    )
     event_retention_seconds: float = duration(
         "event_retention", "24h", "How long sent events are kept for host.replay.", lowest="1s", reloadable=True
     )

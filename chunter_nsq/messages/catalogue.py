@@ -149,6 +149,14 @@ _CHANGED = record(
 )
 
 
+# One for each session, between its name's two halves.
+CONSOLE = "console.{session}.out"
+_CLOSED = {
+    "reason": one_of("closed", "idle", "machine_stopped", "console_ended", "agent_stopped", "failed"),
+    "message": maybe(TEXT),
+}
+
+
 def _backup(kind: str, action: str, says: str, data: Shape) -> Kind:
     message = howl("backup", record(action=one_of(action), uuid=TEXT, data=data))
     return Kind(f"chunter.backup.{kind}", "backup", says, message)
@@ -260,6 +268,14 @@ KINDS: tuple[Kind, ...] = (
         "announce",
         "something of the agent fails, or works again",
         howl("warning", opened(record(source=TEXT, state=TEXT))),
+    ),
+    *(
+        Kind(f"chunter.console.{name}", CONSOLE, says, howl(name, record(session=TEXT, **data)))
+        for name, says, data in (
+            ("output", "what a console shows next", {"output": TEXT, "encoding": one_of("utf-8", "base64")}),
+            ("refused", "what was sent to a console's input is not typed", {"code": TEXT, "message": TEXT}),
+            ("closed", "a console's session is over; the last of its output", _CLOSED),
+        )
     ),
     Kind("chunter.deadletter", "deadletter", "a message that is no JSON object", howl("deadletter", _DEAD_LETTER)),
 )

@@ -9,8 +9,9 @@ from typing import Any
 from chunter_nsq import __version__
 from chunter_nsq.actions import Action, Subject
 from chunter_nsq.messages import ways
-from chunter_nsq.messages.catalogue import KINDS, envelope
+from chunter_nsq.messages.catalogue import CONSOLE, KINDS, envelope
 from chunter_nsq.messages.command import Envelope
+from chunter_nsq.messages.console_params import TYPED_SHAPE
 from chunter_nsq.messages.params import schema_of
 from chunter_nsq.messages.shapes import Shape, constant, record
 
@@ -73,6 +74,15 @@ def asyncapi(actions: Mapping[str, Action], prefix: str) -> dict[str, Any]:
         **_channel(f"{prefix}.command.{{hostid}}", sorted(actions)),
         "parameters": {"hostid": {"description": "The host's id, as it announces it."}},
     }
+    session = {"session": {"description": "The session's name, as console.open gave it."}}
+    channels[CONSOLE]["parameters"] = session
+    channels["console.{session}.in"] = {
+        **_channel(f"{prefix}.console.{{session}}.in", ["chunter.console.input"]),
+        "parameters": session,
+    }
+    messages["chunter.console.input"] = {
+        "name": "chunter.console.input", "contentType": "application/json", "payload": TYPED_SHAPE,
+    }  # fmt: skip
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -92,7 +102,7 @@ def _channel(address: str, names: list[str]) -> dict[str, Any]:
 
 
 def _operation(channel: str) -> dict[str, Any]:
-    verb = "receive" if channel in ("command", "host-command") else "send"
+    verb = "receive" if channel in ("command", "host-command", "console.{session}.in") else "send"
     return {"action": verb, "channel": {"$ref": f"#/channels/{channel}"}}
 
 
