@@ -125,7 +125,13 @@ class Journal:
         return self._database.submit(lambda connection: self._enter(connection, fresh, document, nonce, events))
 
     def answer(
-        self, command: Command, outcome: Outcome, events: Sequence[Event | Note], *, received: float, nonce: str | None = None
+        self,
+        command: Command,
+        outcome: Outcome,
+        events: Sequence[Event | Note],
+        *,
+        received: float,
+        nonce: str | None = None,
     ) -> asyncio.Future[Record | None]:
         """Write a command and its end at once, for a query that was answered already; else as `accept`."""
         ended = Record(

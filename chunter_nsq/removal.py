@@ -1,7 +1,7 @@
 """A machine gone from this host with what the agent keeps for it: its firewall rules too.
 
-vmadm deletes the zone and its data; rules that name the machine stay in fwadm for ever. Those that were made here go with
-it, those of others stay. They go last: while the machine runs its firewall works.
+vmadm deletes the zone and its data; rules that name the machine stay in fwadm for ever. Those that were made here go
+with it, those of others stay. They go last: while the machine runs its firewall works.
 """
 
 from __future__ import annotations
