@@ -25,7 +25,7 @@ from chunter_nsq.backup.memo import Memo, tag
 from chunter_nsq.backup.receiving import Receiving
 from chunter_nsq.backup.route import Leg, Route
 from chunter_nsq.backup.stores import BRIEF
-from chunter_nsq.backup.swap import Exchange, Swap, exchange
+from chunter_nsq.backup.swap import CORES, Exchange, Swap, cores_of, exchange
 from chunter_nsq.errors import AlreadyExists, Fault, InvalidState, NotFound
 from chunter_nsq.messages.backup_params import BackupRestore
 from chunter_nsq.messages.command import Command
@@ -209,7 +209,12 @@ class Restoring:
             xml_before=None if before is None else before.decode(),
             listed_before=await self._backups.zone_files.is_listed(self.target),
             zoned=[name for name, values in now.items() if values["zoned"] == "on"],
+            cores=await self._wants_cores(),
         )
+
+    async def _wants_cores(self) -> bool:
+        exists = self._backups.datasets.exists
+        return await exists(CORES) and not await exists(cores_of(self.target))
 
     # --- swapping
 

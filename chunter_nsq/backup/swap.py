@@ -27,7 +27,8 @@ from chunter_nsq.smartos.zonefiles import ZoneFiles
 _SETTABLE = (
     "compression", "recordsize", "refquota", "quota", "refreservation", "reservation", "mountpoint", "zoned",
 )  # fmt: skip
-_CORES = "zones/cores"
+CORES = "zones/cores"
+_CORES_HAVE = {"quota": str(100 * 2**30), "compression": "gzip"}  # as vmadm makes it
 _PAUSE_SECONDS = 0.2
 _NOTHING = ("-", "none", "")
 
@@ -37,7 +38,8 @@ class Exchange:
     """Everything that the steps need, also without the store; ``vm`` is the machine that there will be.
 
     ``moves`` are (live, received, old) for each tree; ``kept`` are (old, live) of what the backup does not have;
-    ``zoned`` are the live datasets that are for the zone alone.
+    ``zoned`` are the live datasets that are for the zone alone. ``cores``: there is no dataset for the machine's core
+    dumps here, which is in no backup, but the platform makes one with each machine.
     """
 
     vm: str
@@ -48,10 +50,16 @@ class Exchange:
     xml_before: str | None
     listed_before: bool
     zoned: Sequence[str]
+    cores: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """JSON for the agent's records."""
         return asdict(self)
+
+
+def cores_of(vm: str) -> str:
+    """The dataset of a machine's core dumps."""
+    return f"{CORES}/{vm}"
 
 
 def exchange(
@@ -93,10 +101,14 @@ class Swap:
         if to.xml is not None:
             await self._configure(to.vm, to.xml)
         await self._mount(to)
+        if to.cores and not await self.datasets.exists(cores_of(to.vm)):
+            await self.datasets.create(cores_of(to.vm), {**_CORES_HAVE, "mountpoint": f"/{root_of(to.vm)}/cores"})
         await self._prove(to)
 
     async def back(self, to: Exchange) -> None:
         """Put everything back as it was; what was received is beside the machine again."""
+        if to.cores:
+            await self.datasets.discard(cores_of(to.vm))
         for old, live in to.kept:
             parent = old.rpartition("/")[0]
             is_away = await self.datasets.exists(parent) and not await self.datasets.exists(old)
@@ -123,7 +135,7 @@ class Swap:
 
     async def _rename(self, old: str, new: str) -> None:
         """ZFS moves nothing that a zone has, or below which something is mounted, as cores are below a root."""
-        cores = f"{_CORES}/{old.rpartition('/')[2]}"
+        cores = cores_of(old.rpartition("/")[2])
         below = [one.name for one in await self.zfs.datasets(old)]
         inside = [cores] if await self.datasets.exists(cores) else []
         for name in [*inside, *reversed(below)]:
@@ -177,7 +189,7 @@ class Swap:
 
     async def _mount(self, to: Exchange) -> None:
         """Each file system that is there, parents first; those of the zone itself are for the zone."""
-        for tree in [*(live for live, _, _ in to.moves), f"{_CORES}/{to.vm}"]:
+        for tree in [*(live for live, _, _ in to.moves), cores_of(to.vm)]:
             if not await self.datasets.exists(tree):
                 continue
             for name in [one.name for one in await self.zfs.datasets(tree)]:

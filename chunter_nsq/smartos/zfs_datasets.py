@@ -68,6 +68,10 @@ class ZfsDatasets:
         with contextlib.suppress(NotFound):
             await self.destroy(dataset, recursive=True, patience_seconds=patience_seconds)
 
+    async def create(self, dataset: str, properties: Mapping[str, str] | None = None) -> None:
+        """Make a file system, which is mounted where its property says; raises AlreadyExists, NotFound."""
+        await self._change(zfs_stream_argv.create_argv(dataset, properties), f"create {dataset}")
+
     async def clone(self, snapshot: str, dataset: str, properties: Mapping[str, str] | None = None) -> None:
         """Make a writable dataset of a snapshot; raises NotFound, AlreadyExists."""
         argv = zfs_stream_argv.clone_argv(snapshot, dataset, properties)

@@ -95,6 +95,12 @@ def rename_argv(old: str, new: str) -> tuple[str, ...]:
     return (ZFS, "rename", _below_pool(old), _below_pool(new))
 
 
+def create_argv(dataset: str, properties: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """A new file system."""
+    given = [word for pair in (properties or {}).items() for word in ("-o", assignment(*pair))]
+    return (ZFS, "create", *given, _below_pool(dataset))
+
+
 def clone_argv(snapshot: str, dataset: str, properties: Mapping[str, str] | None = None) -> tuple[str, ...]:
     """A writable dataset made of a snapshot."""
     given = [word for pair in (properties or {}).items() for word in ("-o", assignment(*pair))]

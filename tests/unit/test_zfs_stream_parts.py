@@ -61,6 +61,7 @@ ALL = dict.fromkeys(Features.__dataclass_fields__, True)
         ((Z, "destroy", "z/a"), argv.destroy_dataset_argv("z/a")),
         ((Z, "destroy", "-r", "z/a"), argv.destroy_dataset_argv("z/a", recursive=True)),
         ((Z, "rename", "z/a", "z/b"), argv.rename_argv("z/a", "z/b")),
+        ((Z, "create", "-o", "quota=1", "z/a"), argv.create_argv("z/a", {"quota": "1"})),
         ((Z, "clone", "-o", "quota=1", "z/a@s", "z/b"), argv.clone_argv("z/a@s", "z/b", {"quota": "1"})),
         ((Z, "promote", "z/b"), argv.promote_argv("z/b")),
         ((Z, "set", "a:b=c d=e", "z/a"), argv.set_argv("z/a", "a:b", "c d=e")),
