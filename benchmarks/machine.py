@@ -37,7 +37,7 @@ def rss_mib(pid: int) -> float:
     return int(_field(f"/proc/{pid}/status", "VmRSS").split()[0]) / 1024
 
 
-def peak_rss_mib(pid: int) -> float:
+def peak_rss_mib(pid: int | str) -> float:
     """The most that was resident so far."""
     return int(_field(f"/proc/{pid}/status", "VmHWM").split()[0]) / 1024
 
