@@ -8,7 +8,7 @@ NSQ_APPS := nsqd nsqlookupd nsqadmin nsq_tail nsq_stat nsq_to_file to_nsq
 # Tests mostly wait for servers and tools: three at a time on two cores.
 PYTEST_FLAGS ?= -n 3 --dist worksteal
 
-.PHONY: help setup demo up test lint bench docs dist clean
+.PHONY: help setup demo up test test-long lint bench docs dist clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -43,6 +43,10 @@ up: setup ## the same world kept running, for playing (ctrl-C ends it; CHUNTER_U
 
 test: setup lint ## lint, types, and every test on real parts, with branch coverage
 	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_FLAGS)
+
+test-long: setup ## chance gets many tries: 20 disasters, 50 crashes of backups and restores (an hour and more)
+	@CHUNTER_RESTORE_ROUNDS=20 CHUNTER_CRASH_ROUNDS=50 $(BIN)/python -m pytest -v -s \
+	  tests/chaos/test_backup_points.py tests/chaos/test_backup_crashes.py
 
 lint: setup ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
-import random
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -33,16 +32,26 @@ def settings_for(account: Account) -> dict[str, str]:
     }
 
 
+@asynccontextmanager
+async def on_real_zfs(
+    place: Path, nsqd: Nsqd, pool: Pool, settings: Mapping[str, str], label: str
+) -> AsyncIterator[Host]:
+    """A host with datasets of its own in a real pool, and an agent."""
+    base = f"{pool.name}/b{hashlib.sha1(label.encode(), usedforsecurity=False).hexdigest()[:8]}"
+    host = Host(place, nsqd, zfs=f"host:{base}", settings=settings)
+    host.base = base
+    try:
+        yield await host.start().ready(60)
+    finally:
+        host.end()
+        destroy(base)
+
+
 @pytest.fixture
 async def backed(tmp_path: Path, nsqd: Nsqd, zfs_pool: Pool, account: Account, request) -> AsyncIterator[Host]:
     """A host with real datasets, a store, and an agent."""
-    base = f"{zfs_pool.name}/b{hashlib.sha1(request.node.name.encode(), usedforsecurity=False).hexdigest()[:8]}"
-    host = Host(tmp_path / "backed", nsqd, zfs=f"host:{base}", settings=settings_for(account))
-    host.base = base
-    await host.start().ready()
-    yield host
-    host.end()
-    destroy(base)
+    async with on_real_zfs(tmp_path / "backed", nsqd, zfs_pool, settings_for(account), request.node.name) as host:
+        yield host
 
 
 @pytest.fixture
@@ -65,9 +74,9 @@ async def run(host: Host, ears: Ears, action: str, uuid: str, seconds: float = 6
     return await ears.result(host.send(action, uuid, params=params), seconds)
 
 
-async def good(host: Host, ears: Ears, action: str, uuid: str, **params) -> dict:
+async def good(host: Host, ears: Ears, action: str, uuid: str, seconds: float = 60, **params) -> dict:
     """The result of a command that must succeed."""
-    done = await run(host, ears, action, uuid, **params)
+    done = await run(host, ears, action, uuid, seconds, **params)
     assert "succeeded" == done["status"], done
     return done["result"]
 
@@ -82,37 +91,6 @@ def holds(host: Host, uuid: str) -> int:
     names = host.tool("zfs", "list", "-H", "-o", "name", "-t", "snapshot", "-r", f"zones/{uuid}").stdout.split()
     found = [host.tool("zfs", "get", "-Hp", "-o", "value", "userrefs", name).stdout for name in names]
     return sum(int(one) for one in found if one.strip().isdecimal())
-
-
-def grow(folder: Path, chance: random.Random) -> None:
-    """Change a tree at random."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number in range(chance.randrange(3, 9)):
-        place = folder / f"{chance.randrange(4)}"
-        place.mkdir(exist_ok=True)
-        (place / f"{number}").write_bytes(chance.randbytes(chance.randrange(1, 200_000)))
-    victims = [path for path in folder.rglob("*") if path.is_file()]
-    for path in chance.sample(victims, len(victims) // 4):
-        path.unlink()
-    (folder / "link").unlink(missing_ok=True)
-    (folder / "link").symlink_to(f"/nowhere/{chance.randrange(1000)}")
-
-
-def picture(folder: Path) -> dict[str, str]:
-    """Every path below a folder with what is there."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = str(path.relative_to(folder))
-        if path.is_symlink():
-            found[name] = os.readlink(path)  # noqa: PTH115 - as it was written
-        else:
-            found[name] = "folder" if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
-    return found
-
-
-def seeded(number: int) -> random.Random:
-    """Chance that comes out the same every time."""
-    return random.Random(number)  # noqa: S311 - for data, not for secrets
 
 
 async def out(*argv: str | Path, stdin: bytes = b"") -> bytes:

@@ -32,7 +32,7 @@ from chunter_nsq.messages.backup_params import BackupCreate
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.events import timestamp
 from chunter_nsq.smartos.names import checked_uuid
-from chunter_nsq.smartos.zfs_stream_argv import PLAIN
+from chunter_nsq.smartos.zfs_stream_argv import SendFlags
 from chunter_nsq.storage import catalogue, progress
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.manifest import File, Manifest, Snapshot
@@ -67,13 +67,14 @@ class Making:
         machine = await self._tools.vmadm.get(self.vm)
         names = await disks.datasets(self._tools.zfs, machine)
         stored, parent = await self._stored()
+        streams = self._backups.streams
+        flags = await plan.flags(streams, parent, as_stored=self._backups.stores.sends_as_stored)
         bases = {}
         if parent is not None:
-            zfs = self._backups.datasets
-            bases = await plan.bases(self._backups.streams, zfs, parent, names, PLAIN.words())
+            bases = await plan.bases(streams, self._backups.datasets, parent, names, flags.words())
         snapshot = self.params.snapshot
         stretches = tuple(Stretch(name, f"{name}@{snapshot}", bases.get(name)) for name in names)
-        return Outlook(machine, stretches, stored, parent)
+        return Outlook(machine, stretches, flags, stored, parent)
 
     async def prepare(self) -> Plan:
         """Look, make the snapshot, hold it. Raises what keeps this backup from being made."""
@@ -88,7 +89,7 @@ class Making:
         made = plan.check_stored(seen.stored, guids, resumed=self._command.resumed is not None)
         older = await self._older(seen.stretches[0].dataset)
         ground = Ground(snapshot, self.params.parent, older)
-        made_of = Plan(self.vm, snapshot, seen.stretches, seen.parent, seen.machine, ground, made)
+        made_of = Plan(self.vm, snapshot, seen.stretches, seen.flags, seen.parent, seen.machine, ground, made)
         await self.memo.keep("holds", made_of.held)
         await self._holds.take(made_of.held)
         return made_of
@@ -184,13 +185,13 @@ class Making:
     # --- storing
 
     async def _estimates(self, made_of: Plan) -> tuple[int, dict[str, int]]:
-        found = {one.dataset: await self._estimate(one) for one in made_of.stretches}
+        found = {one.dataset: await self._estimate(one, made_of.flags) for one in made_of.stretches}
         return sum(found.values()), found
 
-    async def _estimate(self, stretch: Stretch) -> int:
+    async def _estimate(self, stretch: Stretch, flags: SendFlags) -> int:
         """Only a guess is lost when it fails; what really is the matter the stream itself will say."""
         try:
-            return (await self._backups.streams.estimate(stretch.snapshot, stretch.base)).size_bytes
+            return (await self._backups.streams.estimate(stretch.snapshot, stretch.base, flags)).size_bytes
         except Fault as fault:
             log.warning("backup.no_estimate", extra={"snapshot": stretch.snapshot, "reason": fault.message})
             return 0
@@ -201,7 +202,7 @@ class Making:
         files: list[File] = []
         for one in made_of.stretches:
             key = prefix + disks.suffix(self.vm, one.dataset)
-            file = await sending.stream(self._backups.streams, one, key, PLAIN, estimates[one.dataset])
+            file = await sending.stream(self._backups.streams, one, key, made_of.flags, estimates[one.dataset])
             tell(told.update(self.vm, made_of.snapshot, {"files": {file.key: told.file(file)}}))
             files.append(file)
         xml = await self._backups.zone_files.read(self.vm) if self.params.xml else None
@@ -227,7 +228,7 @@ class Making:
             snapshot=Snapshot(made_of.snapshot, guids),
             parent=None if parent is None else Snapshot(parent.snapshot.name, dict(parent.snapshot.guids)),
             files=files,
-            send_flags=PLAIN.words(),
+            send_flags=made_of.flags.words(),
             config={"machine": machine, "datasets": properties},
             created=timestamp(float(created)),
             finished=timestamp(time.time()),

@@ -10,6 +10,7 @@ from chunter_nsq.errors import AlreadyExists, ChecksumMismatch, InvalidMessage, 
 from chunter_nsq.ground import Ground
 from chunter_nsq.smartos.zfs import Zfs
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
+from chunter_nsq.smartos.zfs_stream_argv import AS_STORED, PLAIN, SendFlags
 from chunter_nsq.smartos.zfs_streams import ZfsStreams
 from chunter_nsq.storage import catalogue
 from chunter_nsq.storage.bucket import Bucket
@@ -33,6 +34,7 @@ class Outlook:
 
     machine: Mapping[str, Any]
     stretches: tuple[Stretch, ...]
+    flags: SendFlags
     stored: Manifest | None
     parent: Manifest | None
 
@@ -44,6 +46,7 @@ class Plan:
     vm: str
     snapshot: str
     stretches: tuple[Stretch, ...]
+    flags: SendFlags
     parent: Manifest | None
     machine: Mapping[str, Any]
     ground: Ground
@@ -114,6 +117,12 @@ def check_parent(parent: str | None, stored: Manifest | None) -> None:
             "store that first, or leave parent out for a full backup",
             {"parent": parent},
         )
+
+
+async def flags(streams: ZfsStreams, parent: Manifest | None, *, as_stored: bool) -> SendFlags:
+    """How streams are made: as is wanted and this host's ZFS can; in a chain as its parent was."""
+    wanted = as_stored if parent is None else parent.send_flags == AS_STORED.words()
+    return AS_STORED if wanted and (await streams.features()).compressed_send else PLAIN
 
 
 async def bases(

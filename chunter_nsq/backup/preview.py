@@ -17,7 +17,7 @@ async def of_create(tools: Tools, making: Making) -> dict[str, Any]:
     names = [one.snapshot for one in seen.stretches]
     fresh = await wants_snapshot(tools.zfs, names, making.params.create)
     argv = [zfs_argv.snapshot_argv(names)] if fresh else []
-    argv += [zfs_stream_argv.send_argv(one.snapshot, one.base) for one in seen.stretches]
+    argv += [zfs_stream_argv.send_argv(one.snapshot, one.base, seen.flags) for one in seen.stretches]
     found = {
         "state": seen.machine.get("state"),
         "datasets": [one.dataset for one in seen.stretches],

@@ -72,7 +72,8 @@ class Restoring:
             raise InvalidState(
                 f"this host does not know the machine {self.target}, and the backup has no configuration of it (xml)"
             )
-        route.check_space(found, await self._backups.datasets.available_bytes(POOL))
+        available_bytes = await self._backups.datasets.available_bytes(POOL)
+        route.check_space(found, available_bytes, copied_bytes=await self._copied_bytes(found))
         return account, found
 
     async def run(self, tell: Tell) -> dict[str, Any]:
@@ -151,6 +152,11 @@ class Restoring:
                 if await self._backups.datasets.exists(full):
                     found.setdefault(name, {})[dataset] = str(await self._backups.datasets.guid(full))
         return found
+
+    async def _copied_bytes(self, found: Route) -> int:
+        """What comes from snapshots of this host, as it lies on the pool."""
+        known = [await self._backups.datasets.get(name, ("referenced",)) for name in found.copied]
+        return sum(int(one["referenced"]) for one in known)
 
     async def _there(self, found: Route) -> list[str]:
         """What is in the machine's place now."""

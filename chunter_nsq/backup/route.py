@@ -59,6 +59,11 @@ class Route:
         stored += [self.xml] if self.xml is not None else []
         return [one.pieces[0].key for one in stored if one.pieces]
 
+    @property
+    def copied(self) -> list[str]:
+        """The snapshots of this host that are read."""
+        return [f"{one.dataset}@{leg.snapshot}" for leg in self.legs for one in leg.reaches if one.stored is None]
+
     def shown(self) -> list[dict[str, str]]:
         """The path, for people."""
         return [{"snapshot": leg.snapshot, "kind": leg.kind} for leg in self.legs]
@@ -112,9 +117,9 @@ def by_keys(
     return Route(tuple(legs), tuple(one.dataset for one in legs[-1].reaches), document)
 
 
-def check_space(route: Route, available_bytes: int) -> None:
+def check_space(route: Route, available_bytes: int, *, copied_bytes: int = 0) -> None:
     """What will be received fits beside what is there. Raises InsufficientResources."""
-    needed = sum(
+    needed = copied_bytes + sum(
         int(one.bytes / _ratio(route.properties.get(one.dataset, {}))) for leg in route.legs for one in leg.reaches
     )
     if needed > available_bytes:

@@ -30,6 +30,7 @@ from chunter_nsq.storage.transfer import Transfer
 LONG = Patience()
 BRIEF = Patience(total_seconds=30.0, first_seconds=0.2, longest_seconds=5.0)
 _CHUNK_BYTES = 5 * 10**6, 5 * 2**20  # what s3_upload_chunk_size is when nobody chose it
+_PATH_STYLES = {"auto": None, "on": True, "off": False}
 _REMEDY = "set s3.access_key and s3.secret_key in chunter.conf, or send the command again with a new id"
 
 
@@ -57,9 +58,13 @@ class Stores:
             secret_key=config.s3_secret_key,
             region=config.s3_region,
             profile=config.s3_profile,
+            path_style=_PATH_STYLES[config.s3_path_style],
+            ca_file=config.s3_ca_file,
         )
         if given is not None:
             account = _withheld(account, given) if given.is_withheld else account.instead(given.document)
+            if not config.s3_endpoint and not account.secret_key:
+                raise InvalidMessage("s3.endpoint is not configured here: the store needs keys of its own")
         if not account.endpoint or not account.bucket:
             raise InvalidState(
                 "there is no store for backups: set s3.endpoint and s3.bucket in chunter.conf, or give s3 in params"
@@ -96,7 +101,14 @@ class Stores:
 
     def codec(self, state: UploadState | None) -> Codec:
         """What streams are packed with; a stream that was begun goes on as it began."""
-        return codec(self._config().backup_compression) if state is None else codec(state.codec, state.engine)
+        if state is not None:
+            return codec(state.codec, state.engine)
+        return codec("auto" if self.sends_as_stored else self._config().backup_compression)
+
+    @property
+    def sends_as_stored(self) -> bool:
+        """Whether blocks are to be sent as they lie on the pool, compressed there."""
+        return self._config().backup_compression == "zfs"
 
     @property
     def readers(self) -> int:

@@ -118,6 +118,19 @@ class Storage:
         "The make of the store, for what differs between them.",
         ("generic", "aws", "minio", "ceph", "leofs"),
     )
+    s3_path_style: str = choice(
+        "s3.path_style",
+        "auto",
+        "Whether the bucket stands in the path of a URL, not in the host's name; auto is as the make of store has it.",
+        ("auto", "on", "off"),
+    )
+    s3_ca_file: str = value(
+        "s3.ca_file",
+        keys.PATH,
+        "",
+        "Certificates (PEM) of the authorities that sign the store's; left out, those of the system.",
+        sample="/opt/chunter/etc/s3-ca.pem",
+    )
     s3_upload_chunk_size_bytes: int = size(
         "s3_upload_chunk_size",
         "5MB",
@@ -163,8 +176,9 @@ class Backup:
     backup_compression: str = choice(
         "backup_compression",
         "auto",
-        "How streams are compressed; auto is what every reader understands, as fast as this host can.",
-        ("auto", "gzip", "zstd", "none"),
+        "How streams are compressed; auto is what every reader understands, as fast as this host can. "
+        "zfs: as the blocks lie on the pool (zfs send -c, where this host's ZFS has that), the rest as auto.",
+        ("auto", "gzip", "zstd", "zfs", "none"),
     )
 
 

@@ -45,6 +45,7 @@ class SendFlags:
 
 
 PLAIN = SendFlags()
+AS_STORED = SendFlags(compressed=True)
 
 
 def send_argv(snapshot: str, base: str | None = None, flags: SendFlags = PLAIN) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ class Account:
         """
         faults = [fault for name, value in given.items() if (fault := _fault(name, value))]
         moved = "endpoint" in given and given["endpoint"] != self.endpoint
-        if not faults and moved and self.secret_key and not ("access_key" in given and "secret_key" in given):
+        known = self.endpoint or self.secret_key  # else nobody has keys here; those of the environment are the host's
+        if not faults and moved and known and not ("access_key" in given and "secret_key" in given):
             faults.append("s3.endpoint: another endpoint needs keys of its own")
         if not faults and ("access_key" in given) != ("secret_key" in given):
             faults.append("s3: access_key and secret_key go together")

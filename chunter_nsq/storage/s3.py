@@ -106,7 +106,7 @@ def _client(account: Account, connections: int) -> Any:
         read_timeout=account.silence_seconds,
         max_pool_connections=connections,
         retries={"mode": "standard", "total_max_attempts": 1},
-        s3={"addressing_style": "path" if path_style else "auto"},
+        s3={"addressing_style": "path" if path_style else "virtual"},
     )
     return _session().create_client(
         "s3",

@@ -6,15 +6,13 @@ import asyncio
 import gzip
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
 
 import pytest
-from backup_parts import datasets, good, grow, guid, holds, keys, made, out, picture, run, seeded, send_delay, tree
+from backup_parts import datasets, good, holds, keys, made, run, send_delay, settings_for
 from prometheus_client.parser import text_string_to_metric_families
-from storage_parts import dice
-from worlds import FINAL, Ears, Host, new_uuid
+from worlds import FINAL, Ears, Host
 
 from chunter_nsq.smartos.simulator import faults
 from chunter_nsq.storage.account import Account
@@ -111,6 +109,24 @@ async def test_a_doubtful_stream_is_no_backup(small: Host, ears: Ears, bucket: B
     await good(small, ears, "backup.create", uuid, snapshot="one")
 
 
+async def test_blocks_as_they_lie_on_the_pool(new_host: Callable[..., Host], account: Account, ears: Ears):
+    """With backup_compression zfs streams are made with send -c, and a chain goes on as it was begun."""
+    host = await new_host(settings=settings_for(account) | {"backup_compression": "zfs"}).start().ready()
+    uuid = await made(host, ears)
+    await good(host, ears, "backup.create", uuid, snapshot="one")
+    host.configure(backup_compression="auto")
+    await host.stop()
+    await host.start().ready()
+    await good(host, ears, "backup.create", uuid, snapshot="two", parent="one")
+    await good(host, ears, "backup.create", uuid, snapshot="three")
+
+    sends = [argv[2:] for argv in host.invocations("zfs") if argv[1:2] == ["send"] and "-nvP" not in argv]
+    root = f"zones/{uuid}"
+    assert [["-c", f"{root}@one"], ["-c", "-i", f"{root}@one", f"{root}@two"], [f"{root}@three"]] == sends
+    seen = await good(host, ears, "backup.verify", uuid, snapshot="two", level="restore")
+    assert seen["good"], seen
+
+
 async def test_what_may_go_goes_afterwards(small: Host, ears: Ears, bucket: Bucket):
     """With delete the snapshot or its parent go once the backup is proven; a bookmark carries the chain on."""
     uuid = await made(small, ears)
@@ -123,145 +139,6 @@ async def test_what_may_go_goes_afterwards(small: Host, ears: Ears, bucket: Buck
     assert [f"zones/{uuid}@four"] == left
     sends = [argv[2:] for argv in small.invocations("zfs") if argv[1:2] == ["send"] and "-i" in argv and len(argv) == 5]
     assert "#chunter-" in sends[0][1]
-
-
-async def test_keys_of_a_command_stay_in_memory(new_host: Callable[..., Host], account: Account, ears: Ears):
-    """A store given with the command works; its keys are in no file of the agent, log or event."""
-    host = await new_host().start().ready()
-    uuid = await made(host, ears)
-    store = {"endpoint": account.endpoint, "bucket": account.bucket}
-    store |= {"access_key": account.access_key, "secret_key": account.secret_key}
-    missing = await run(host, ears, "backup.create", uuid, snapshot="one")
-    assert "invalid_state" == missing["error"]["code"]
-    send_delay(host, 1.0)
-    command_id = host.send("backup.create", uuid, params={"snapshot": "one", "s3": store})
-    await ears.when(lambda: "accepted" in ears.statuses(command_id))
-    while_it_runs = [path.read_bytes() for path in (host.root / "var").rglob("*") if path.is_file()]
-    done = await ears.result(command_id)
-
-    assert "succeeded" == done["status"], done
-    for content in [*while_it_runs, host.log.read_bytes(), json.dumps(ears.heard).encode()]:
-        assert account.secret_key.encode() not in content
-        assert account.access_key.encode() not in content
-
-
-async def test_disaster_and_return(backed: Host, ears: Ears, bucket: Bucket):
-    """On real ZFS: full and two increments of random trees; the machine is deleted; each point comes back as it was."""
-    chance = dice()
-    uuid = await made(backed, ears, quota=1)
-    points: dict[str, tuple[dict[str, str], str]] = {}
-    parent = None
-    for name in ("full", "one", "two"):
-        grow(tree(backed, uuid), chance)
-        await good(backed, ears, "backup.create", uuid, snapshot=name, **({"parent": parent} if parent else {}))
-        points[name] = picture(tree(backed, uuid)), guid(backed, f"zones/{uuid}@{name}")
-        parent = name
-    before = json.loads(backed.tool("vmadm", "get", uuid).stdout)
-    await good(backed, ears, "machine.delete", uuid)
-    assert not (backed.platform / "etc/zones" / f"{uuid}.xml").exists()
-    for name in ("two", "full", "one"):
-        done = await good(backed, ears, "backup.restore", uuid, snapshot=name)
-        assert points[name] == (picture(tree(backed, uuid)), guid(backed, f"zones/{uuid}@{name}")), name
-        assert name == done["path"][-1]["snapshot"]
-        leftover = [one for one in datasets(backed) if "chunter-" in one]
-        assert [] == leftover
-    after = json.loads(backed.tool("vmadm", "get", uuid).stdout)
-    same = ("alias", "brand", "quota", "max_physical_memory", "nics", "zfs_filesystem", "state", "autoboot")
-    assert {name: before[name] for name in same} == {name: after[name] for name in same}
-    started = await good(backed, ears, "machine.start", uuid)
-    assert "running" == started["state"]
-    await ears.when(lambda: 3 == len(ears.of("chunter.backup.restored", uuid)))
-    told = [event["data"]["data"] for event in ears.of("chunter.backup.restored", uuid)]
-    assert [("restored", one) for one in ("two", "full", "one")] == [(one["action"], one["uuid"]) for one in told]
-
-
-async def test_what_a_restore_refuses(small: Host, ears: Ears, bucket: Bucket):
-    """A running machine, a missing link, a machine nobody described, too little space: refused, and nothing touched."""
-    uuid = await made(small, ears)
-    await good(small, ears, "backup.create", uuid, snapshot="one", xml=False)
-    await good(small, ears, "backup.create", uuid, snapshot="two", parent="one")
-    before = datasets(small)
-    missing = await run(small, ears, "backup.restore", uuid, snapshot="nine")
-    assert ("no_restore_path", "nine") == (missing["error"]["code"], missing["error"]["details"]["missing"])
-    stranger = await run(small, ears, "backup.restore", uuid, snapshot="one", as_uuid=new_uuid())
-    assert "invalid_state" == stranger["error"]["code"]
-    taken = await run(small, ears, "backup.restore", uuid, snapshot="one", as_uuid=uuid)
-    assert "already_exists" == taken["error"]["code"]
-    await good(small, ears, "machine.start", uuid)
-    running = await run(small, ears, "backup.restore", uuid, snapshot="two")
-    assert ("invalid_state", "running") == (running["error"]["code"], running["error"]["details"]["state"])
-    await good(small, ears, "machine.delete", uuid)
-    bucket.delete(f"{uuid}/one.manifest.json")
-    broken = await run(small, ears, "backup.restore", uuid, snapshot="two")
-    assert "no_restore_path" == broken["error"]["code"]
-    assert [one for one in before if uuid not in one] == datasets(small)
-
-
-async def test_as_another_machine(small: Host, ears: Ears):
-    """A backup becomes a second machine under its own uuid, beside the first."""
-    uuid, other = await made(small, ears), new_uuid()
-    tree(small, uuid).mkdir(parents=True)
-    (tree(small, uuid) / "file").write_text("data")
-    await good(small, ears, "backup.create", uuid, snapshot="one")
-    done = await good(small, ears, "backup.restore", uuid, snapshot="one", as_uuid=other)
-
-    assert other == done["uuid"]
-    assert "data" == (tree(small, other) / "file").read_text()
-    assert "data" == (tree(small, uuid) / "file").read_text()
-    states = {one["uuid"]: one["state"] for one in json.loads(small.tool("vmadm", "lookup", "-j").stdout)}
-    assert {uuid: "stopped", other: "stopped"} == states
-
-
-async def test_a_flipped_bit_is_refused(small: Host, ears: Ears, bucket: Bucket):
-    """A damaged part is named, and the machine is untouched."""
-    uuid = await made(small, ears)
-    tree(small, uuid).mkdir(parents=True)
-    (tree(small, uuid) / "file").write_bytes(os.urandom(300_000))
-    await good(small, ears, "backup.create", uuid, snapshot="one")
-    (tree(small, uuid) / "file").write_bytes(b"later")
-    stored = bytearray(bucket.get(f"{uuid}/one"))
-    stored[len(stored) // 2] ^= 4
-    bucket.put(f"{uuid}/one", bytes(stored))
-    await good(small, ears, "snapshot.delete", uuid, snapshot="one")
-    done = await run(small, ears, "backup.restore", uuid, snapshot="one")
-
-    assert ("failed", "checksum_mismatch") == (done["status"], done["error"]["code"]), done
-    assert f"{uuid}/one" == done["error"]["details"]["key"]
-    assert b"later" == (tree(small, uuid) / "file").read_bytes()
-    assert [] == [one for one in datasets(small) if "chunter-" in one]
-    assert "stopped" == json.loads(small.tool("vmadm", "get", uuid).stdout)["state"]
-
-
-async def test_streams_of_the_first_chunter(backed: Host, ears: Ears, bucket: Bucket):
-    """Objects without manifests, one gzip member each, restore by their keys; what was never stored stays."""
-    uuid = await made(backed, ears, delegate_dataset=True)
-    folder = tree(backed, uuid)
-    grow(folder, seeded(7))
-    stream = [backed.platform / "usr/sbin/zfs", "send"]
-    backed.tool("zfs", "snapshot", f"zones/{uuid}@a")
-    full = await out(*stream, f"zones/{uuid}@a")
-    grow(folder, seeded(8))
-    then = picture(folder)
-    backed.tool("zfs", "snapshot", f"zones/{uuid}@b")
-    more = await out(*stream, "-i", f"zones/{uuid}@a", f"zones/{uuid}@b")
-    sums = {}
-    for key, raw in ((f"{uuid}/a", full), (f"{uuid}/b", more)):
-        packed = await out("gzip", "-1", stdin=raw)
-        bucket.put(key, packed)
-        sums[key] = hashlib.sha1(packed, usedforsecurity=False).hexdigest()
-    grow(folder, seeded(9))
-    wrong = await run(
-        backed, ears, "backup.restore", uuid, snapshot="b", parents=["a"], sha1=sums | {f"{uuid}/b": "0" * 40}
-    )
-    assert "checksum_mismatch" == wrong["error"]["code"], wrong
-    assert picture(folder) != then
-    done = await good(backed, ears, "backup.restore", uuid, snapshot="b", parents=["a"], sha1=sums)
-
-    assert then == picture(folder)
-    assert [f"{uuid}/a", f"{uuid}/b"] == done["files"]
-    assert [f"zones/{uuid}", f"zones/{uuid}/data"] == [one for one in datasets(backed) if uuid in one]
-    assert [] == [one for one in datasets(backed) if "chunter-" in one]
-    assert "on\n" == backed.tool("zfs", "get", "-H", "-o", "value", "zoned", f"zones/{uuid}/data").stdout
 
 
 async def test_listed_verified_thinned_out(small: Host, ears: Ears, bucket: Bucket):

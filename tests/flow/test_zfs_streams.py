@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from trees import differences, grow, seeded
 from zfs_pool import Pool, command
 
 from chunter_nsq.errors import AlreadyExists, InsufficientResources, Interrupted, NotFound, ToolFailed, Unsupported
@@ -46,41 +45,6 @@ def streams(runner: Runner) -> ZfsStreams:
 def datasets(runner: Runner) -> ZfsDatasets:
     """Datasets of the real ZFS."""
     return ZfsDatasets(runner)
-
-
-def seeded(number: int) -> random.Random:
-    """Chance that comes out the same every time."""
-    return random.Random(number)  # noqa: S311 - for data, not for secrets
-
-
-def grow(folder: Path, chance: random.Random) -> None:
-    """Change a tree at random: new folders and files, overwritten parts, removals, links."""
-    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir() and not path.is_symlink())]
-    for number in range(chance.randrange(1, 12)):
-        place = chance.choice(folders)
-        path = place / f"{chance.randrange(10**6)}-{number}"
-        kind = chance.randrange(4)
-        if kind == 0:
-            path.mkdir()
-            folders.append(path)
-        elif kind == 1:
-            path.symlink_to("/nowhere/at/all")
-        else:
-            path.write_bytes(chance.randbytes(chance.randrange(300_000)))
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    for path in chance.sample(files, len(files) // 3):
-        if chance.random() < 0.3:
-            path.unlink()
-        else:
-            with path.open("r+b") as file:
-                file.seek(chance.randrange(path.stat().st_size + 1))
-                file.write(chance.randbytes(10_000))
-
-
-def differences(one: Path, other: Path) -> str:
-    """What ``diff -r`` says."""
-    argv = ["diff", "-r", "--no-dereference", one, other]
-    return subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
 
 def drain(source: Source) -> bytes:

@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from storage_parts import relaxed
 
+from chunter_nsq.backup.stores import Stores
+from chunter_nsq.config import Config
 from chunter_nsq.errors import InvalidMessage, StorageFailed
+from chunter_nsq.messages.backup_params import Given
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.faults import StorageMissing, StorageUnavailable, refused
 from chunter_nsq.storage.profiles import MIB, PROFILES
+from chunter_nsq.storage.s3 import Line
 from chunter_nsq.storage.sizing import resumed, sizes
 from chunter_nsq.storage.state import Part, Segment, UploadState
 
@@ -121,6 +126,38 @@ def test_an_odd_account_is_refused(given_account: dict[str, object], said: str) 
         ACCOUNT.instead(given_account)
 
     assert "to-be-hidden" not in repr(told.value.as_dict())
+
+
+def test_keys_of_the_environment_stay_with_the_configured_endpoint() -> None:
+    """Without keys in the configuration those of the agent's environment are used, and no command leads them away."""
+    bare = Account(endpoint="https://s3.example.org", bucket="b")
+    with pytest.raises(InvalidMessage, match="keys of its own"):
+        bare.instead({"endpoint": "https://evil.example.org"})
+    for configured in (Config(), Config(s3_endpoint="https://s3.example.org")):
+        with pytest.raises(InvalidMessage, match="keys of its own"):
+            Stores(lambda kept=configured: kept).account(Given({"endpoint": "https://evil.example.org", "bucket": "c"}))
+
+
+@pytest.mark.parametrize(("chosen", "style"), [("auto", None), ("on", True), ("off", False)])
+def test_the_account_is_that_of_the_configuration(chosen: str, *, style: bool | None) -> None:
+    """Path style and authorities reach the store's client; the path style says where the bucket's name stands."""
+    config = Config(
+        s3_endpoint="https://s3.example.org",
+        s3_bucket="backups",
+        s3_access_key="a",
+        s3_secret_key="s",
+        s3_profile="aws",
+        s3_path_style=chosen,
+        s3_ca_file="/etc/ca.pem",
+    )
+    account = Stores(lambda: config).account(None)
+
+    assert (style, "/etc/ca.pem", "aws") == (account.path_style, account.ca_file, account.profile)
+    line = Line(replace(account, ca_file=""), 1)
+    where = line.client.generate_presigned_url("get_object", {"Bucket": "backups", "Key": "k"})
+    line.close()
+    expected = "https://s3.example.org/backups/k?" if style else "https://backups.s3.example.org/k?"
+    assert where.startswith(expected), where
 
 
 def test_secrets_are_not_shown() -> None:
