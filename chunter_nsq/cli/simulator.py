@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import click
 
-from chunter_nsq.fifo.judge import judge as judge_specification
+from chunter_nsq.cli import corpus as recorded
 from chunter_nsq.smartos.simulator import create as create_host
 from chunter_nsq.smartos.simulator import faults as fault_store
 from chunter_nsq.smartos.simulator import poolhealth
 from chunter_nsq.smartos.simulator.smf import hand
-from chunter_nsq.smartos.simulator.verdicts import MASKED
-from chunter_nsq.smartos.simulator.verdicts import judge as judge_corpus
 
 
 @click.group()
@@ -178,49 +175,23 @@ def pool(directory: Path, health: str | None, devices: tuple[str, ...], errors: 
 def judge(file: Path, dump: Path | None, show: int) -> None:
     """Compare our verdicts with those of the platform's own code, recorded in FILE.
 
-    The last line is a summary: {"kind", "cases", "agree"}. Exits 1 when a case disagrees.
+    The last line is a summary: {"kind", "cases", "agree"}. Exits 1 when a case disagrees, 2 when FILE holds no cases.
     """
-    corpus = json.loads(file.read_text())
-    agree = cases = 0
-    with dump.open("w") if dump else click.open_file("-", "w") as out:
-        for case, ours in zip(corpus["cases"], _verdicts(corpus), strict=True):
-            cases += 1
-            if dump:
-                out.write(json.dumps(ours) + "\n")
-            wrong = [name for name in {**ours, **_told(case)} if not _same(case, ours, name)]
-            agree += not wrong
-            if wrong and cases - agree <= show:
-                click.echo(
-                    json.dumps({"case": case.get("id", case.get("name", cases - 1)), "differs": wrong, "ours": ours})
-                )
-    click.echo(json.dumps({"kind": corpus["kind"], "cases": cases, "agree": agree}))
-    if agree < cases:
-        raise SystemExit(1)
-
-
-def _verdicts(corpus: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if corpus["kind"] == "fifo-spec":
-        return ({"expected": judge_specification(case)} for case in corpus["cases"])
     try:
-        return judge_corpus(corpus)
-    except KeyError as fault:
-        raise click.ClickException(f"no verdicts on corpora of kind {corpus['kind']!r}") from fault
-
-
-TOLD = ("verdict", "errors", "apply", "normalised", "xml_vm", "error", "expected")
-
-
-def _told(case: dict[str, Any]) -> dict[str, Any]:
-    return {name: case[name] for name in TOLD if name in case}
-
-
-def _same(case: dict[str, Any], ours: dict[str, Any], name: str) -> bool:
-    if (name in case) != (name in ours):
-        return False
-    return _masked(case[name], case) == _masked(ours[name], case)
-
-
-def _masked(value: Any, case: dict[str, Any]) -> str:
-    """The value as text, addresses that were made up (they are not in the payload) all alike."""
-    given = json.dumps(case.get("payload"))
-    return MASKED.sub(lambda found: found[0] if found[0] in given else "made up", json.dumps(value, sort_keys=True))
+        corpus = recorded.load(file)
+    except recorded.Unreadable as fault:
+        raise click.BadParameter(f"{file} {fault}", param_hint="FILE") from fault
+    agree = wrong = 0
+    with dump.open("w") if dump else nullcontext() as out:
+        for at, (case, ours) in enumerate(recorded.verdicts(corpus)):
+            if out:
+                out.write(json.dumps(ours) + "\n")
+            differs = recorded.differing(case, ours)
+            agree += recorded.is_told(case) and not differs
+            wrong += bool(differs)
+            if differs and wrong <= show:
+                name = case.get("id", case.get("name", at))
+                click.echo(json.dumps({"case": name, "differs": differs, "ours": ours}))
+    click.echo(json.dumps({"kind": corpus["kind"], "cases": len(corpus["cases"]), "agree": agree}))
+    if wrong:
+        raise SystemExit(1)

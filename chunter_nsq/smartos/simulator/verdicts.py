@@ -1,6 +1,6 @@
 """Our verdicts on corpora of payloads, zone documents and firewall rules, in the form the corpora have them.
 
-``judge`` yields, for each case of a corpus, what this simulator says under the same member names.
+Each judge takes a case and its corpus, and says what this simulator says under the same member names.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from chunter_nsq.smartos.simulator.xmltree import Malformed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
 
     Case = dict[str, Any]
 
 # A MAC address as vmadm makes them up: no two programs make the same.
-MASKED = re.compile(r'"[0-9a-f]2(?::[0-9a-f]{2}){5}"')
+MASKED = re.compile(r"\b[0-9a-f]2(?::[0-9a-f]{2}){5}\b")
 LATER = ["AssertionError: idx should be equal to ndone"]
 # The host that payloads were judged on where a corpus does not bring its own.
 IMAGES: dict[str, Any] = {
@@ -38,21 +38,19 @@ IMAGES: dict[str, Any] = {
     "zones/63d6e664-3f1f-11e8-aef6-a3120cf8dd9d": {"type": "lx-dataset", "tags": {"kernel_version": "4.3.0"}},
     "zones/0e1c6f8e-50f3-6bcc-e4fa-44d03f9d5b51": {"type": "docker"},
     "zones/84cb7edc-3f22-11e2-8a2a-3f2a7b148699": {"type": "zvol", "image_size": 10240},
+    "zones/221aff84-a149-11e3-9d5e-8b8a1a2ae3ba": {
+        "type": "zvol",
+        "image_size": 20480,
+        "requirements": {"bootrom": "uefi"},
+    },
+    "zones/33c3c1c0-4a6e-4a2d-8f7c-1d1f2a3b4c5d": {"type": "zvol"},
+    "zones/44d4d2d1-5b7f-4b3e-9a8d-2e2a3b4c5d6e": {
+        "type": "zvol",
+        "image_size": 10240,
+        "requirements": {"min_platform": {"7.0": "20210225T124034Z"}},
+        "tags": {"org.smartos:cloudinit_datasource": "nocloud"},
+    },
 }
-KINDS = ("vmadm-verdicts", "vmadm-matrix", "zone-xml", "fwrules")
-
-
-def judge(corpus: dict[str, Any]) -> Iterator[Case]:
-    """What we say to each case of the corpus, in order."""
-    one: Callable[[Case, dict[str, Any]], Case]
-    one = {
-        "vmadm-verdicts": verdict_of_payload,
-        "vmadm-matrix": verdict_of_value,
-        "zone-xml": verdict_of_document,
-        "fwrules": verdict_of_rule,
-    }[corpus["kind"]]
-    for case in corpus["cases"]:
-        yield one(case, corpus)
 
 
 def surroundings(world: dict[str, Any]) -> Surroundings:
@@ -123,7 +121,7 @@ def plain(value: Any) -> Any:
     if value is UNDEFINED:
         return "__undefined__"
     if isinstance(value, float):
-        return "__NaN__" if math.isnan(value) else whole(value) if math.isfinite(value) else value
+        return "__NaN__" if math.isnan(value) else whole(value) if math.isfinite(value) else None
     return value
 
 
@@ -135,7 +133,8 @@ def verdict_of_document(case: Case, _corpus: dict[str, Any]) -> Case:
         return {"error": {"stage": "vmload-xml", "code": "PARSE_ERROR", "message": str(fault)}}
     except zonexml.Unusable as fault:
         stage = "vmload-xml (throws: vminfod/vmadm would abort)"
-        return {"error": {"stage": stage, "code": "ERR_ASSERTION", "message": str(fault)}}
+        code = {"code": fault.code} if fault.code else {}
+        return {"error": {"stage": stage, **code, "message": str(fault)}}
 
 
 def verdict_of_rule(case: Case, _corpus: dict[str, Any]) -> Case:
@@ -144,3 +143,12 @@ def verdict_of_rule(case: Case, _corpus: dict[str, Any]) -> Case:
         return {"verdict": "valid", "normalised": Rule(case["rule"]).text}
     except RuleFault as fault:
         return {"verdict": "invalid", "error": {"name": "VError", "field": "rule", "message": str(fault)}}
+
+
+# By the kind of corpus: what we say to one of its cases.
+KINDS: dict[str, Callable[[Case, dict[str, Any]], Case]] = {
+    "vmadm-verdicts": verdict_of_payload,
+    "vmadm-matrix": verdict_of_value,
+    "zone-xml": verdict_of_document,
+    "fwrules": verdict_of_rule,
+}

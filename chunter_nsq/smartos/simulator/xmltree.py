@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pyexpat import ParserCreate, error
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 PROLOG = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
     '<!DOCTYPE zone PUBLIC "-//Sun Microsystems Inc//DTD Zones//EN" "file:///usr/share/lib/xml/dtd/zonecfg.dtd.1">\n'
@@ -35,8 +39,23 @@ class Element:
         return found[-1] if found else None
 
 
+def scan(document: bytes, begin: Callable[[str, dict[str, str]], None], end: Callable[[str], None]) -> None:
+    """Call ``begin`` and ``end`` for each element; of a truncated document for what is there, as the platform does.
+
+    Raises:
+        Malformed: the text is not XML; what stands before the fault was told.
+    """
+    parser = ParserCreate("UTF-8")
+    parser.StartElementHandler = begin
+    parser.EndElementHandler = end
+    try:
+        parser.Parse(document, False)
+    except error as fault:
+        raise Malformed(str(fault).partition(":")[0]) from fault
+
+
 def parse(document: bytes) -> Element:
-    """The document's root; a truncated document gives what is there, as the platform's loader takes it.
+    """The document's root; a truncated document gives what is there.
 
     Raises:
         Malformed: the text is not XML.
@@ -52,13 +71,7 @@ def parse(document: bytes) -> Element:
     def end(_tag: str) -> None:
         stack.pop()
 
-    parser = ParserCreate("UTF-8")
-    parser.StartElementHandler = begin
-    parser.EndElementHandler = end
-    try:
-        parser.Parse(document, False)
-    except error as fault:
-        raise Malformed(str(fault).partition(":")[0]) from fault
+    scan(document, begin, end)
     return outermost.children[0] if outermost.children else outermost
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chunter_nsq.smartos.simulator import zonexml
+from chunter_nsq.smartos.simulator import zonetable
 from chunter_nsq.smartos.simulator.values import base64, words
 from chunter_nsq.smartos.simulator.xmltree import Element
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 MIB = 2**20
-ATTR_OF = {key: name for name, (key, _) in zonexml.ATTRS.items()}
-RCTL_OF = {key: (name, action) for name, (key, _, action) in zonexml.RCTLS.items()}
+ATTR_OF = {key: name for name, (key, _) in zonetable.ATTRS.items()}
+RCTL_OF = {key: (name, action) for name, (key, _, action) in zonetable.RCTLS.items()}
 ROOT_OF = {"autoboot": "autoboot", "limit_priv": "limitpriv", "fs_allowed": "fs-allowed", "brand": "brand"}
 MEMORY = frozenset({"max_physical_memory", "max_locked_memory", "max_swap", "max_shm_memory"})
-ENCODED = frozenset(name.replace("-", "_") for name in zonexml.ENCODED)
-BOOLEANS = frozenset(name.replace("-", "_") for name in zonexml.BOOLEANS)
+ENCODED = frozenset(name.replace("-", "_") for name in zonetable.ENCODED)
+BOOLEANS = frozenset(name.replace("-", "_") for name in zonetable.BOOLEANS)
 # The order in which a new zone gets its properties.
 ORDER = words(
     "v create_timestamp transition image_uuid cpu_shares limit_priv max_lwps max_msg_ids max_sem_ids "

@@ -1,124 +1,65 @@
 """A zone's document as a VM object: the part of ``vmadm get`` that comes from ``etc/zones/<zone>.xml``.
 
-The tables say where each property lives and how its text is read; they serve the writing side as well.
+The document is read as the platform reads it, element by element: what stands before a fault counts, the last value
+of a name is the one that is kept, and of a truncated document there is what is there.
 """
 
 from __future__ import annotations
 
+import re
+from functools import cmp_to_key
+
 from chunter_nsq.smartos.simulator.values import (
-    boolean,
+    BLANKS,
     comma_numbers,
     commas,
     compact,
+    counted,
     mebibytes,
     number,
     unbase64,
-    words,
 )
-from chunter_nsq.smartos.simulator.xmltree import Element, parse
+from chunter_nsq.smartos.simulator.xmltree import scan
+from chunter_nsq.smartos.simulator.zonetable import (
+    ATTRS,
+    DEVICE,
+    FILESYSTEM,
+    NETWORK,
+    NETWORK_ATTRS,
+    RCTLS,
+    ROOT,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
+
+    from chunter_nsq.smartos.simulator.zonetable import Reader
+
+ITEMS = {"zone.network": ("nics", NETWORK), "zone.filesystem": ("filesystems", FILESYSTEM)}
+# Readers that make null of a value that is not there, and readers that the platform's program dies in then.
+ABSENT = (counted, mebibytes)
+SPLIT = ("Cannot read properties of undefined (reading 'split')",)
+DECODED = (
+    "The first argument must be of type string or an instance of Buffer, ArrayBuffer, or Array or an Array-like Object."
+    " Received undefined"
+)
+UNREADABLE: dict[Any, tuple[str, ...]] = {
+    commas: SPLIT,
+    comma_numbers: SPLIT,
+    unbase64: (DECODED, "ERR_INVALID_ARG_TYPE"),
+}
+HVM_BRANDS = ("kvm", "bhyve")
+DISK, NIC, FILESYSTEM_TARGET = re.compile(r".*[-/]disk([0-9]+)"), re.compile("net([0-9]+)"), re.compile("(.*)")
 
 
 class Unusable(ValueError):
-    """The document is XML, but no zone that the platform could load."""
+    """The document is XML, but no zone that the platform could load: its program dies, with a code or none."""
 
-
-def text(value: str) -> str:
-    """As it stands."""
-    return value
-
-
-Reader = tuple[str, "Callable[[str], Any]"]
-
-ROOT: dict[str, Reader] = {
-    "name": ("zonename", text),
-    "autoboot": ("autoboot", boolean),
-    "brand": ("brand", text),
-    "limitpriv": ("limit_priv", text),
-    "fs-allowed": ("fs_allowed", text),
-}
-PLAIN = words(
-    "bhyve-extra-opts billing-id boot bootrom com1 com2 cpu-type create-timestamp default-gateway "
-    "disk-driver dns-domain failed hostname init-name kernel-version nic-driver owner-uuid package-name "
-    "package-version vga zlog-name zlog-mode transition"
-)
-BOOLEANS = words(
-    "app-svc-dependent archive-on-delete do-not-inventory docker firewall-enabled maintain-resolvers "
-    "provisioning restart-init vm-autoboot"
-)
-NUMBERS = words("flexible-disk-size ram spice-port tmpfs vcpus virtio-txburst virtio-txtimer vnc-port zlog-max-size")
-ENCODED = words("alias qemu-extra-opts qemu-opts spice-opts spice-password vnc-password")
-
-
-def _named(names: list[str], reader: Callable[[str], Any]) -> dict[str, Reader]:
-    return {name: (name.replace("-", "_"), reader) for name in names}
-
-
-ATTRS: dict[str, Reader] = {
-    **_named(PLAIN, text),
-    **_named(BOOLEANS, boolean),
-    **_named(NUMBERS, number),
-    **_named(ENCODED, unbase64),
-    "dataset-uuid": ("image_uuid", text),
-    "vm-version": ("v", number),
-    "resolvers": ("resolvers", commas),
-    "internal-metadata-namespaces": ("internal_metadata_namespaces", commas),
-}
-# rctl name -> property, reader, the action it is written with
-RCTLS: dict[str, tuple[str, Callable[[str], Any], str]] = {
-    "zone.cpu-shares": ("cpu_shares", number, "none"),
-    "zone.zfs-io-priority": ("zfs_io_priority", number, "none"),
-    "zone.cpu-cap": ("cpu_cap", number, "deny"),
-    "zone.max-lwps": ("max_lwps", number, "deny"),
-    "zone.max-msg-ids": ("max_msg_ids", number, "deny"),
-    "zone.max-sem-ids": ("max_sem_ids", number, "deny"),
-    "zone.max-shm-ids": ("max_shm_ids", number, "deny"),
-    "zone.max-shm-memory": ("max_shm_memory", mebibytes, "deny"),
-    "zone.max-physical-memory": ("max_physical_memory", mebibytes, "deny"),
-    "zone.max-locked-memory": ("max_locked_memory", mebibytes, "deny"),
-    "zone.max-swap": ("max_swap", mebibytes, "deny"),
-}
-NETWORK: dict[str, Reader] = {
-    "physical": ("interface", text),
-    "mac-addr": ("mac", text),
-    "vlan-id": ("vlan_id", number),
-    "global-nic": ("nic_tag", text),
-}
-NETWORK_ATTRS: dict[str, Reader] = {
-    **{
-        name: (name, boolean)
-        for name in words(
-            "allow_dhcp_spoofing allow_ip_spoofing allow_mac_spoofing allow_restricted_traffic "
-            "allow_unfiltered_promisc dhcp_server primary"
-        )
-    },
-    **{name: (name, commas) for name in ("allowed_ips", "allowed_dhcp_cids", "gateways", "ips")},
-    **{name: (name, text) for name in ("gateway", "ip", "model", "netmask", "network_uuid", "vrrp_primary_ip")},
-    **{name: (name, number) for name in ("mtu", "vrrp_vrid")},
-    "blocked_outgoing_ports": ("blocked_outgoing_ports", comma_numbers),
-}
-DEVICE_ATTRS: dict[str, Reader] = {
-    "boot": ("boot", boolean),
-    "guest-block-size": ("guest_block_size", text),
-    "image-size": ("image_size", number),
-    "image-uuid": ("image_uuid", text),
-    "media": ("media", text),
-    "model": ("model", text),
-    "notrim": ("notrim", boolean),
-    "pci-slot": ("pci_slot", text),
-    "uuid": ("uuid", text),
-}
-FILESYSTEM: dict[str, Reader] = {
-    "raw": ("raw", text),
-    "special": ("source", text),
-    "directory": ("target", text),
-    "type": ("type", text),
-}
-HVM_BRANDS = ("kvm", "bhyve")
+    def __init__(self, message: str, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def load(document: bytes) -> dict[str, Any]:
@@ -126,64 +67,111 @@ def load(document: bytes) -> dict[str, Any]:
 
     Raises:
         Malformed: no XML.
-        Unusable: no brand.
+        Unusable: no brand, or nothing where a value must be.
     """
-    vm: dict[str, Any] = {}
-    root = parse(document)
-    if root.tag == "zone":
-        _read(vm, ROOT, root.attributes)
-        for element in root.children:
-            _take(vm, element)
+    loading = _Loading()
+    scan(document, loading.begin, loading.end)
+    vm = loading.vm
     if not vm.get("brand"):
-        raise Unusable(f"VM missing brand: {compact(vm)}")
+        raise Unusable(f"VM missing brand: {compact(vm)}", "ERR_ASSERTION")
     _finish(vm)
     return vm
 
 
-def _take(vm: dict[str, Any], element: Element) -> None:
-    attributes = element.attributes
-    if element.tag == "attr":
-        _read(vm, ATTRS, {attributes.get("name", ""): attributes.get("value", "")})
-    elif element.tag == "rctl":
-        _take_rctl(vm, element)
-    elif element.tag == "dataset":
-        vm.setdefault("datasets", []).append(attributes.get("name"))
-    elif element.tag == "network":
-        vm.setdefault("nics", []).append(_item(element, NETWORK, NETWORK_ATTRS))
-    elif element.tag == "device":
-        vm["device"] = None
-        device = _item(element, {"match": ("path", text)}, DEVICE_ATTRS)
-        vm.setdefault("pci_devices" if device.get("model") == "passthru" else "disks", []).append(device)
-    elif element.tag == "filesystem":
-        filesystem = _item(element, FILESYSTEM, {})
-        options = [option.attributes.get("name") for option in element.all("fsoption")]
-        vm.setdefault("filesystems", []).append(filesystem | ({"options": options} if options else {}))
+class _Loading:
+    """What is known of the zone while its document is read; a device shows as it stands until its end is met."""
+
+    def __init__(self) -> None:
+        self.vm: dict[str, Any] = {}
+        self._path: list[str] = []
+        self._rctl: str | None = None
+
+    def begin(self, tag: str, attributes: dict[str, str]) -> None:
+        self._path.append(tag)
+        place = ".".join(self._path)
+        if place in ITEMS:
+            key, table = ITEMS[place]
+            self.vm.setdefault(key, []).append(_read({}, table, attributes))
+        elif place in TAKEN:
+            TAKEN[place](self, attributes)
+
+    def root(self, attributes: dict[str, str]) -> None:
+        _read(self.vm, ROOT, attributes)
+
+    def attr(self, attributes: dict[str, str]) -> None:
+        _read(self.vm, ATTRS, _pair(attributes))
+
+    def rctl(self, attributes: dict[str, str]) -> None:
+        self._rctl = attributes.get("name")
+
+    def limit(self, attributes: dict[str, str]) -> None:
+        known = RCTLS.get(self._rctl or "")
+        if known and (attributes.get("priv"), attributes.get("action")) == ("privileged", known[2]):
+            _read(self.vm, {"limit": known[:2]}, {"limit": attributes.get("limit")})
+
+    def device(self, attributes: dict[str, str]) -> None:
+        self.vm["device"] = {f"zone.device.{name}": value for name, value in attributes.items()}
+
+    def device_attr(self, attributes: dict[str, str]) -> None:
+        self.vm["device"][f"zone.device.net-attr.{attributes.get('name', 'undefined')}"] = attributes.get("value")
+
+    def network_attr(self, attributes: dict[str, str]) -> None:
+        _read(self.vm["nics"][-1], NETWORK_ATTRS, _pair(attributes))
+
+    def option(self, attributes: dict[str, str]) -> None:
+        self.vm["filesystems"][-1].setdefault("options", []).append(attributes.get("name"))
+
+    def dataset(self, attributes: dict[str, str]) -> None:
+        self.vm.setdefault("datasets", []).append(attributes.get("name"))
+
+    def end(self, tag: str) -> None:
+        self._path.pop()
+        if tag != "device":
+            return
+        if self.vm.get("device") is None:
+            raise Unusable("Cannot convert undefined or null to object")
+        device = _read({}, DEVICE, self.vm["device"])
+        self.vm["device"] = None
+        self.vm.setdefault("pci_devices" if device.get("model") == "passthru" else "disks", []).append(device)
 
 
-def _take_rctl(vm: dict[str, Any], element: Element) -> None:
-    known = RCTLS.get(element.attributes.get("name", ""))
-    for value in element.all("rctl-value"):
-        privilege, action = value.attributes.get("priv"), value.attributes.get("action")
-        if known and privilege == "privileged" and action == known[2]:
-            vm[known[0]] = known[1](value.attributes.get("limit", ""))
+TAKEN: dict[str, Callable[[_Loading, dict[str, str]], None]] = {
+    "zone": _Loading.root,
+    "zone.attr": _Loading.attr,
+    "zone.rctl": _Loading.rctl,
+    "zone.rctl.rctl-value": _Loading.limit,
+    "zone.device": _Loading.device,
+    "zone.device.net-attr": _Loading.device_attr,
+    "zone.network.net-attr": _Loading.network_attr,
+    "zone.filesystem.fsoption": _Loading.option,
+    "zone.dataset": _Loading.dataset,
+}
 
 
-def _item(element: Element, table: dict[str, Reader], attrs: dict[str, Reader]) -> dict[str, Any]:
-    item: dict[str, Any] = {}
-    _read(item, table, element.attributes)
-    for child in element.all("net-attr"):
-        _read(item, attrs, {child.attributes.get("name", ""): child.attributes.get("value", "")})
-    return item
+def _pair(attributes: dict[str, str]) -> dict[str | None, str | None]:
+    return {attributes.get("name"): attributes.get("value")}
 
 
-def _read(target: dict[str, Any], table: dict[str, Reader], attributes: dict[str, str]) -> None:
+def _read(target: dict[str, Any], table: Mapping[str, Reader], attributes: Mapping[Any, str | None]) -> dict[str, Any]:
+    """Put what the table knows into the target; a value that is not there takes away what was, or cannot be read."""
     for name, value in attributes.items():
-        if name in table:
-            key, reader = table[name]
+        if name not in table:
+            continue
+        key, reader = table[name]
+        if value is not None:
             target[key] = reader(value)
+        elif reader in ABSENT:
+            target[key] = None
+        elif reader in UNREADABLE:
+            raise Unusable(*UNREADABLE[reader])
+        else:
+            target.pop(key, None)
+    return target
 
 
 def _finish(vm: dict[str, Any]) -> None:
+    if vm.get("device"):
+        vm["device"] = {name: value for name, value in vm["device"].items() if value is not None}
     vm.setdefault("nics", [])
     if vm["brand"] in HVM_BRANDS:
         vm.setdefault("disks", [])
@@ -193,19 +181,26 @@ def _finish(vm: dict[str, Any]) -> None:
             vm.pop("autoboot", None)
         else:
             vm["autoboot"] = autoboot
-    parts = str(vm.get("transition", "")).rstrip().split(":")
+    parts = str(vm.get("transition", "")).rstrip(BLANKS).split(":")
     if len(parts) == 3:  # noqa: PLR2004 - state, target, expiry
         del vm["transition"]
-        vm["state"], vm["transition_to"], vm["transition_expire"] = parts[0], parts[1], number(parts[2])
-    for key, field, marks in (("disks", "path", ("-disk", "/disk")), ("nics", "interface", ("net",))):
+        vm["state"], vm["transition_to"], vm["transition_expire"] = parts[0], parts[1], counted(parts[2])
+    for key, field, pattern in (
+        ("disks", "path", DISK), ("nics", "interface", NIC), ("filesystems", "target", FILESYSTEM_TARGET)
+    ):  # fmt: skip
         if key in vm:
-            vm[key].sort(key=lambda item, field=field, marks=marks: _position(str(item.get(field, "")), marks))
+            vm[key].sort(key=cmp_to_key(_order(field, pattern)))
 
 
-def _position(name: str, marks: tuple[str, ...]) -> int:
-    """The number at the end of the name after one of the marks, else 0."""
-    stem = name.rstrip("0123456789")
-    digits = name[len(stem) :]
-    if not digits or not any(stem.endswith(mark) for mark in marks):
-        return 0
-    return 0 if marks == ("net",) and stem != "net" else int(digits)
+def _order(field: str, pattern: re.Pattern[str]) -> Callable[[Any, Any], int]:
+    """As the platform compares: by the number in the name, and what has none that is a number like anything."""
+
+    def place(item: dict[str, Any]) -> int | float:
+        found = pattern.fullmatch(item.get(field, ""))
+        return number(found[1]) if found else 0
+
+    def compare(one: dict[str, Any], other: dict[str, Any]) -> int:
+        first, second = place(one), place(other)
+        return (first > second) - (first < second)
+
+    return compare

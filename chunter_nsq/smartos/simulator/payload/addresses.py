@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import socket
 
-from chunter_nsq.smartos.simulator.payload.javascript import NAN, Crash, each, text, to_number
+from chunter_nsq.smartos.simulator.payload.javascript import NAN, Crash, each, member, of_text, text, to_number
+from chunter_nsq.smartos.simulator.values import BLANKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,14 +58,12 @@ def is_cidr4(value: Any) -> bool:
 
 
 def _split(value: Any, expression: str) -> list[str]:
-    if not isinstance(value, str):
-        raise Crash(f"{expression}.split is not a function")
-    return value.split("/")
+    return of_text(value, "split", expression).split("/")
 
 
 def _leading_integer(digits: str) -> float:
-    found = re.match(r"\s*([+-]?\d+)", digits, re.ASCII)
-    return int(found[1]) if found else NAN
+    found = re.match(r"[+-]?\d+", digits.lstrip(BLANKS), re.ASCII)
+    return int(found[0]) if found else NAN
 
 
 def is_netmask(value: Any) -> bool:
@@ -137,7 +136,14 @@ def is_mac(value: Any) -> bool:
 
 def vrrp_mac(vrid: Any) -> str:
     """The address that goes with a virtual router id."""
-    return f"00:00:5e:00:01:{int(to_number(vrid)):02x}"
+    last = "nan" if text(vrid).strip() == "" else f"{int(to_number(vrid)):02x}"
+    return f"00:00:5e:00:01:{last}"
+
+
+def padded(mac: Any) -> str:
+    """The address with two digits in each octet, which is how nics of other VMs are looked up by it."""
+    member(mac, "0")
+    return ":".join(octet.zfill(2) for octet in of_text(mac, "split", "str").lower().split(":"))
 
 
 def join(values: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chunter_nsq.smartos.simulator.payload.javascript import UNDEFINED, has, stringify, text, to_number, truthy
+from chunter_nsq.smartos.simulator.payload.javascript import has, member, put, stringify, text, to_number, truthy
 from chunter_nsq.smartos.simulator.payload.refusal import Rejected
 from chunter_nsq.smartos.simulator.payload.table import BRANDS
 
@@ -22,7 +22,7 @@ def check_disks(payload: dict[str, Any], vm: dict[str, Any] | None, brand: str) 
 
 
 def _check_added(disk: dict[str, Any], vm: dict[str, Any], brand: str) -> None:
-    if has(disk, "path") and disk.get("media") != "cdrom" and not truthy(disk.get("nocreate")):
+    if has(disk, "path") and member(disk, "media") != "cdrom" and not truthy(member(disk, "nocreate")):
         raise Rejected("you cannot specify a path for a disk unless you set nocreate=true")
     if "block_size" in disk:
         if not valid_record(disk["block_size"]):
@@ -32,11 +32,11 @@ def _check_added(disk: dict[str, Any], vm: dict[str, Any], brand: str) -> None:
     if "compression" in disk and disk["compression"] not in COMPRESSIONS:
         known = ", ".join(COMPRESSIONS)
         raise Rejected(f"invalid compression setting for disk, must be one of: {known}", twice=True)
-    if disk.get("model", UNDEFINED) is UNDEFINED or disk["model"] == "undefined":
+    if not has(disk, "model") or disk["model"] == "undefined":
         if "disk_driver" in vm:
-            disk["model"] = vm["disk_driver"]
+            put(disk, "model", vm["disk_driver"])
         elif vm.get("disks") and truthy(vm["disks"][0].get("model")):
-            disk["model"] = vm["disks"][0]["model"]
+            put(disk, "model", vm["disks"][0]["model"])
         else:
             raise Rejected(f"missing .model option for disk: {stringify(disk)}")
     else:
@@ -58,7 +58,7 @@ def _check_model(model: Any, brand: str) -> None:
 
 
 def _check_updated(disk: dict[str, Any], brand: str) -> None:
-    if disk.get("refreservation") == "auto":
+    if member(disk, "refreservation") == "auto":
         raise Rejected("cannot change refreservation to auto on existing disk")
     if "compression" in disk and disk["compression"] not in COMPRESSIONS:
         raise Rejected(f"invalid compression type for disk, must be one of: {', '.join(COMPRESSIONS)}")

@@ -7,9 +7,12 @@ import re
 from chunter_nsq.smartos.simulator.payload import addresses
 from chunter_nsq.smartos.simulator.payload.javascript import (
     Crash,
+    among,
     has,
     items,
     member,
+    of_text,
+    put,
     stringify,
     text,
     to_number,
@@ -81,19 +84,19 @@ class NicCheck:
     def _take(self, field: str, nic: Nic, brand: str) -> None:
         adding = field == "add_nics"
         self._take_identity(nic, adding=adding)
-        if "primary" in nic:
+        if has(nic, "primary"):
             if nic["primary"] is not True:
                 raise Rejected(f"invalid value for NIC's primary flag: {text(nic['primary'])} (must be true)")
             self._primaries += 1
         self._changed.append(nic)
-        for _, gateway in items(nic.get("gateways")):
+        for _, gateway in items(nic["gateways"] if has(nic, "gateways") else None):
             if not addresses.is_ipv4(gateway):
                 raise Rejected(f"Static gateways must be IPv4 addresses: {text(gateway)}")
-        if "ips" in nic:
+        if has(nic, "ips"):
             self._take_ips(nic)
-        if adding and "vrrp_vrid" in nic and nic.get("mac") != addresses.vrrp_mac(nic["vrrp_vrid"]):
+        if adding and has(nic, "vrrp_vrid") and nic.get("mac") != addresses.vrrp_mac(nic["vrrp_vrid"]):
             raise Rejected("Cannot set both mac and vrrp_vrid")
-        if "vrrp_primary_ip" in nic:
+        if has(nic, "vrrp_primary_ip"):
             self._primary_ips.append(nic["vrrp_primary_ip"])
         if adding:
             self._check_added(nic, brand)
@@ -104,11 +107,11 @@ class NicCheck:
 
     def _take_identity(self, nic: Nic, *, adding: bool) -> None:
         if has(nic, "vrrp_vrid"):
-            if nic["vrrp_vrid"] in self._known_vrids + self._vrids:
+            if among(nic["vrrp_vrid"], self._known_vrids + self._vrids):
                 raise Rejected(f"Cannot add multiple NICs with the same VRID: {text(nic['vrrp_vrid'])}")
             self._vrids.append(nic["vrrp_vrid"])
-        if adding and "mac" in nic:
-            if nic["mac"] in self._macs + self._known_macs:
+        if adding and has(nic, "mac"):
+            if among(nic["mac"], self._macs + self._known_macs):
                 raise Rejected(f"Cannot add multiple NICs with the same MAC: {text(nic['mac'])}")
             self._macs.append(nic["mac"])
 
@@ -126,20 +129,20 @@ class NicCheck:
             self._ips.append((ip, nic))
 
     def _check_added(self, nic: Nic, brand: str) -> None:
-        if BRANDS[brand].get("model_required") and (not truthy(nic.get("model")) or nic["model"] == "undefined"):
+        if BRANDS[brand].get("model_required") and _is_nothing(member(nic, "model")):
             vm = self._vm or {}
             if "nic_driver" in vm:
-                nic["model"] = vm["nic_driver"]
+                put(nic, "model", vm["nic_driver"])
             elif vm.get("nics") and truthy(vm["nics"][0].get("model")):
-                nic["model"] = vm["nics"][0]["model"]
+                put(nic, "model", vm["nics"][0]["model"])
             else:
                 raise Rejected(f"missing .model option for NIC: {stringify(nic)}")
-        if "nic_tag" not in nic or not _tag_matches(nic["nic_tag"], r"[a-zA-Z0-9_/]+"):
+        if not has(nic, "nic_tag") or not _tag_matches(nic["nic_tag"], r"[a-zA-Z0-9_/]+"):
             raise Rejected(f"invalid or missing .nic_tag option for NIC: {stringify(nic)}")
 
     @staticmethod
     def _check_updated(nic: Nic) -> None:
-        if "model" in nic and (not truthy(nic["model"]) or nic["model"] == "undefined"):
+        if "model" in nic and _is_nothing(nic["model"]):
             raise Rejected(f"invalid .model option for NIC: {stringify(nic)}")
         if "nic_tag" in nic and not _tag_matches(nic["nic_tag"], r"[a-zA-Z0-9_]+"):
             raise Rejected(f"invalid .nic_tag option for NIC: {stringify(nic)}")
@@ -173,7 +176,7 @@ class NicCheck:
         for nic in self._by_mac.values():
             ips = [ip for _, ip in items(nic.get("ips"))]
             if "vrrp_vrid" in nic:
-                if any(_bare(ip) in self._primary_ips for ip in ips):
+                if any(among(_bare(ip), self._primary_ips) for ip in ips):
                     raise Rejected("Cannot set vrrp_primary_ip to the IP of a VRRP nic")
                 if "vrrp_primary_ip" not in nic:
                     raise Rejected("vrrp_vrid set but not vrrp_primary_ip")
@@ -182,8 +185,8 @@ class NicCheck:
                 raise Rejected("More than 32 IPs cannot be associated with a NIC")
         if self._by_mac and all("vrrp_vrid" in nic for nic in self._by_mac.values()):
             raise Rejected("VM cannot contain only VRRP nics")
-        mine = {_bare(ip) for ip in [*self._known_ips, *(ip for ip, _ in self._ips)]}
-        if any(ip not in mine for ip in self._primary_ips):
+        mine = [_bare(ip) for ip in [*self._known_ips, *(ip for ip, _ in self._ips)]]
+        if not all(among(ip, mine) for ip in self._primary_ips):
             raise Rejected("vrrp_primary_ip must belong to the same VM")
 
     def check_conflicts(self, around: Surroundings, vnc_port: Any) -> None:
@@ -206,7 +209,9 @@ class NicCheck:
                 place = (other.get("nic_tag"), other.get("vlan_id"))
                 if place == (nic.get("nic_tag"), nic.get("vlan_id")) and ip in other.get("ips", ()):
                     return True
-            if other.get("mac") in self._macs or ("vrrp_vrid" in other and other["vrrp_vrid"] in self._vrids):
+            if any(addresses.padded(mac) == other.get("mac") for mac in self._macs):
+                return True
+            if any("vrrp_vrid" in other and text(other["vrrp_vrid"]) == _named(vrid) for vrid in self._vrids):
                 return True
         return bool(vm.get("vnc_port")) and bool(vnc_port) and vm["vnc_port"] == vnc_port
 
@@ -227,10 +232,18 @@ class NicCheck:
             raise Rejected("\n".join(faults))
 
 
+def _named(vrid: Any) -> str:
+    """How other VMs are looked up by a router id; vmadm dies of null."""
+    member(vrid, "0")
+    return text(vrid)
+
+
+def _is_nothing(model: Any) -> bool:
+    return not truthy(model) or model in ("undefined", [])
+
+
 def _tag_matches(tag: Any, pattern: str) -> bool:
-    if not isinstance(tag, str):
-        raise Crash("n.nic_tag.match is not a function")
-    return re.fullmatch(pattern, tag) is not None
+    return re.fullmatch(pattern, of_text(tag, "match", "n.nic_tag")) is not None
 
 
 def _check_lists(nic: Nic) -> None:

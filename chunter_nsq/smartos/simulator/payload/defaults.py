@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chunter_nsq.smartos.simulator.payload.javascript import Crash, has, items, to_number
+from chunter_nsq.smartos.simulator.payload.javascript import Crash, has, items, put, to_number
 from chunter_nsq.smartos.simulator.payload.memory import fix_memory
 from chunter_nsq.smartos.simulator.payload.table import BRANDS, allowed
 
@@ -43,12 +43,12 @@ def apply_defaults(payload: dict[str, Any]) -> None:
     payload.setdefault("billing_id", NOBODY)
     for disk in _members(payload, "disks"):
         if not has(disk, "model") and "disk_driver" in payload:
-            disk["model"] = payload["disk_driver"]
-        if not has(disk, "media") and isinstance(disk, dict):
-            disk["media"] = "disk"
+            put(disk, "model", payload["disk_driver"])
+        if not has(disk, "media"):
+            put(disk, "media", "disk")
     for nic in _members(payload, "nics"):
         if not has(nic, "model") and "nic_driver" in payload:
-            nic["model"] = payload["nic_driver"]
+            put(nic, "model", payload["nic_driver"])
 
 
 def _tmpfs(payload: dict[str, Any]) -> None:

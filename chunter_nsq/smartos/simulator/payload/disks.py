@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chunter_nsq.smartos.simulator.payload.javascript import has, stringify, text, truthy
+from chunter_nsq.smartos.simulator.payload.javascript import UNDEFINED, among, has, member, put, stringify, text, truthy
 from chunter_nsq.smartos.simulator.payload.refusal import Rejected
 from chunter_nsq.smartos.simulator.payload.validate import parse_slot
 
@@ -32,14 +32,14 @@ def normalise_disks(added: list[Disk], vm: dict[str, Any] | None, brand: str, ar
     if vm:
         assign_slots(vm.get("disks", []), slots, legacy=True)
     for disk, slot in assign_slots(added, slots):
-        disk["pci_slot"] = slot
+        put(disk, "pci_slot", slot)
     taken = [disk["uuid"] for disk in (vm or {}).get("disks", ()) if "uuid" in disk]
     for disk in added:
-        if "uuid" not in disk:
-            disk["uuid"] = around.fresh_uuid()
-        elif disk["uuid"] in taken:
+        if not has(disk, "uuid"):
+            put(disk, "uuid", around.fresh_uuid())
+        elif among(disk["uuid"], taken):
             raise Rejected(f"duplicate disk uuid {text(disk['uuid'])}")
-        taken.append(disk["uuid"])
+        taken.append(member(disk, "uuid"))
 
 
 def assign_slots(disks: list[Disk], slots: Slots, *, legacy: bool = False) -> list[tuple[Disk, str]]:
@@ -64,10 +64,11 @@ def assign_slots(disks: list[Disk], slots: Slots, *, legacy: bool = False) -> li
 
 
 def _device(disk: Disk, *, legacy: bool) -> int | None:
-    if disk.get("media") == "cdrom":
+    media = member(disk, "media")
+    if media == "cdrom":
         return CDROM
-    if disk.get("media", "disk") == "disk":
-        return OTHERS if legacy and not truthy(disk.get("boot")) else BOOT
+    if media in ("disk", UNDEFINED):
+        return OTHERS if legacy and not truthy(member(disk, "boot")) else BOOT
     return None
 
 
@@ -76,12 +77,12 @@ def _occupy(disks: list[Disk], slots: Slots) -> list[Disk]:
     waiting: list[Disk] = []
     boot: Any = None
     for disk in disks:
-        if truthy(disk.get("boot")):
+        if truthy(member(disk, "boot")):
             if boot is not None:
                 raise Rejected(f'multiple boot disks: "{_name(boot)}" and "{_name(disk)}"')
             boot = disk["boot"]
         if not has(disk, "pci_slot"):
-            waiting.insert(0 if truthy(disk.get("boot")) else len(waiting), disk)
+            waiting.insert(0 if truthy(member(disk, "boot")) else len(waiting), disk)
             continue
         slot = parse_slot(disk["pci_slot"])
         if slot is None:
@@ -94,7 +95,7 @@ def _occupy(disks: list[Disk], slots: Slots) -> list[Disk]:
         used = slots.setdefault(device, {})
         if function in used:
             paths = [text(one["path"]) if "path" in one else "undefined" for one in (used[function], disk)]
-            raise Rejected(f'VM has multiple disks in pci_slot "{disk["pci_slot"]}": "{paths[0]}" and "{paths[1]}"')
+            raise Rejected(f'VM has multiple disks in pci_slot "{disk["pci_slot"]}": "{paths[0]}" and "{paths[1]}')
         used[function] = disk
     return waiting
 

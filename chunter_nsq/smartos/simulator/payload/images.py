@@ -47,9 +47,8 @@ def validate_images(payload: dict[str, Any], brand: str, errors: dict[str, list[
         ):
             errors["bad_values"].append(f"{wanted.prefix or 'undefined'}.image_size")
             continue
-        if (needed is not None and asked not in (None, needed)) or (
-            needed is None and asked is not None and asked not in BOOTROMS
-        ):
+        known = BOOTROMS if needed is None else (needed,)
+        if "requirements" in manifest and asked is not None and asked not in known:
             errors["bad_values"].append("bootrom")
             continue
         _take(payload, wanted, manifest, errors)

@@ -5,13 +5,13 @@ JSON's null is None here. What is unset in a payload is :data:`UNDEFINED`, which
 
 from __future__ import annotations
 
-import json
 import math
 
-from chunter_nsq.smartos.simulator.values import number, whole
+from chunter_nsq.smartos.simulator.values import MOST_EXACT, compact, number, numeral, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 NAN = math.nan
@@ -61,6 +61,42 @@ def member(thing: Any, key: str) -> Any:
     return UNDEFINED
 
 
+def put(thing: Any, key: str, value: Any) -> None:
+    """``thing[key] = value``; what is no plain object takes it without keeping it."""
+    if isinstance(thing, dict):
+        thing[key] = value
+
+
+def drop(thing: Any, key: str) -> None:
+    """``delete thing[key]``."""
+    if thing is None or thing is UNDEFINED:
+        raise Crash("Cannot convert undefined or null to object")
+    if isinstance(thing, dict):
+        thing.pop(key, None)
+    elif isinstance(thing, list) and key.isdigit() and int(key) < len(thing):
+        thing[int(key)] = None
+
+
+def of_text(thing: Any, method: str, expression: str) -> str:
+    """A thing whose ``method`` is called, which only texts have; ``expression`` is how the program writes thing."""
+    if isinstance(thing, str):
+        return thing
+    member(thing, method)
+    raise Crash(f"{expression}.{method} is not a function")
+
+
+def same(one: Any, other: Any) -> bool:
+    """``one === other``: lists and objects are the same only when they are one."""
+    if isinstance(one, list | dict) or isinstance(other, list | dict):
+        return one is other
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def among(thing: Any, others: Iterable[Any]) -> bool:
+    """``others.indexOf(thing) !== -1``."""
+    return any(same(thing, other) for other in others)
+
+
 def items(thing: Any) -> list[tuple[str, Any]]:
     """What ``for (key in thing)`` goes through, with the values."""
     if isinstance(thing, dict):
@@ -95,10 +131,8 @@ def text(thing: Any) -> str:
         return "null"
     if isinstance(thing, bool):
         return "true" if thing else "false"
-    if isinstance(thing, float):
-        if math.isnan(thing):
-            return "NaN"
-        return "Infinity" if thing == math.inf else "-Infinity" if thing == -math.inf else str(whole(thing))
+    if is_number(thing):
+        return numeral(thing)
     if isinstance(thing, list):
         return ",".join("" if one is None or one is UNDEFINED else text(one) for one in thing)
     return "[object Object]" if isinstance(thing, dict) else str(thing)
@@ -111,13 +145,12 @@ def to_number(thing: Any) -> int | float:
     if thing is None:
         return 0
     if isinstance(thing, int):
-        return thing
+        return thing if abs(thing) <= MOST_EXACT else number(str(thing))
     if isinstance(thing, float):
-        return NAN if math.isnan(thing) else whole(thing) if math.isfinite(thing) else thing
+        return whole(thing) if math.isfinite(thing) else thing
     if thing is UNDEFINED or isinstance(thing, dict):
         return NAN
-    value = number(text(thing))
-    return NAN if value is None else value
+    return number(text(thing))
 
 
 def truthy(thing: Any) -> bool:
@@ -129,14 +162,12 @@ def truthy(thing: Any) -> bool:
 
 def stringify(thing: Any) -> str:
     """``JSON.stringify(thing)``."""
-    return json.dumps(_plain(thing), separators=(",", ":"), ensure_ascii=False)
+    return compact(_told(thing))
 
 
-def _plain(thing: Any) -> Any:
+def _told(thing: Any) -> Any:
     if isinstance(thing, dict):
-        return {key: _plain(value) for key, value in thing.items() if value is not UNDEFINED}
+        return {key: _told(value) for key, value in thing.items() if value is not UNDEFINED}
     if isinstance(thing, list):
-        return [_plain(value) for value in thing]
-    if isinstance(thing, float):
-        return None if not math.isfinite(thing) else whole(thing)
+        return [_told(value) for value in thing]
     return None if thing is UNDEFINED else thing

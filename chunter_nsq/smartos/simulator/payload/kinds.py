@@ -15,6 +15,7 @@ from chunter_nsq.smartos.simulator.payload.javascript import (
     text,
     to_number,
 )
+from chunter_nsq.smartos.simulator.values import BLANKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def check_value(row: Property, value: Any, zpools: Collection[str], bad: list[st
 
 
 def _is_blank(value: Any) -> bool:
-    return value is None or value is UNDEFINED or text(value).strip() == ""
+    return value is None or value is UNDEFINED or text(value).strip(BLANKS) == ""
 
 
 def _is_integer(row: Property, value: Any) -> bool:

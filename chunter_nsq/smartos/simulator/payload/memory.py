@@ -6,7 +6,7 @@ import math
 
 from chunter_nsq.smartos.simulator.payload.javascript import NAN, to_number
 from chunter_nsq.smartos.simulator.payload.table import BRANDS
-from chunter_nsq.smartos.simulator.values import whole
+from chunter_nsq.smartos.simulator.values import LEAST_WITH_EXPONENT, numeral, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,9 +70,17 @@ def _tmpfs(payload: dict[str, Any], vm: dict[str, Any], *, use_tmpfs: bool) -> N
         if known is not None and "tmpfs" in vm:
             ratio = to_number(vm["tmpfs"]) / to_number(known) if known else NAN
             value = ratio * to_number(physical)
-            payload["tmpfs"] = "NaN" if math.isnan(value) else str(math.floor(value + 0.5))
+            payload["tmpfs"] = _fixed(value)
         else:
             payload["tmpfs"] = physical
+
+
+def _fixed(value: float) -> str:
+    """``value.toFixed()``: halves go away from zero."""
+    if not abs(value) < LEAST_WITH_EXPONENT:
+        return numeral(value)
+    lower = math.floor(abs(value))
+    return "-" * (value < 0) + str(lower + (abs(value) - lower >= 0.5))  # noqa: PLR2004 - a half
 
 
 def _shared(payload: dict[str, Any], vm: dict[str, Any]) -> None:

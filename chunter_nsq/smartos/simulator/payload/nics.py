@@ -12,7 +12,7 @@ from chunter_nsq.smartos.simulator.payload.addresses import (
     mask_bits,
     vrrp_mac,
 )
-from chunter_nsq.smartos.simulator.payload.javascript import has, stringify, text, truthy
+from chunter_nsq.smartos.simulator.payload.javascript import drop, has, put, stringify, text, truthy
 from chunter_nsq.smartos.simulator.payload.refusal import Rejected
 
 TYPE_CHECKING = False
@@ -30,15 +30,16 @@ def normalise_added(nics: Any) -> None:
     """Give every new nic a MAC and the names of properties that are used inside."""
     for nic in nics if isinstance(nics, list) else ():
         if not has(nic, "mac"):
-            nic["mac"] = vrrp_mac(nic["vrrp_vrid"]) if has(nic, "vrrp_vrid") else random_mac()
-        nic.pop("index", None)
-        if "interface" in nic:
-            nic["physical"] = nic.pop("interface")
-        if "primary" in nic:
+            put(nic, "mac", vrrp_mac(nic["vrrp_vrid"]) if has(nic, "vrrp_vrid") else random_mac())
+        drop(nic, "index")
+        if has(nic, "interface"):
+            put(nic, "physical", nic["interface"])
+            drop(nic, "interface")
+        if has(nic, "primary"):
             if truthy(nic["primary"]):
-                nic["primary"] = True
+                put(nic, "primary", True)
             else:
-                del nic["primary"]
+                drop(nic, "primary")
 
 
 def upgrade_added(nics: list[dict[str, Any]]) -> None:
@@ -50,14 +51,15 @@ def upgrade_added(nics: list[dict[str, Any]]) -> None:
     for nic in nics:
         upgrade(nic)
     for nic in nics:
-        nic.setdefault("ips", [])
+        if not has(nic, "ips"):
+            put(nic, "ips", [])
 
 
 def upgrade(nic: dict[str, Any]) -> None:
     """One nic from the old form to the new."""
-    if "netmask" in nic and not is_netmask(nic["netmask"]):
+    if has(nic, "netmask") and not is_netmask(nic["netmask"]):
         raise Rejected(f"Specified netmask value is invalid: {text(nic['netmask'])}")
-    if "ip" in nic:
+    if has(nic, "ip"):
         if "ips" not in nic:
             if nic["ip"] in AUTOMATIC:
                 nic["ips"] = [nic["ip"]]
@@ -66,7 +68,7 @@ def upgrade(nic: dict[str, Any]) -> None:
             else:
                 raise Rejected(f"Missing .netmask option for NIC: {stringify(nic)}")
         del nic["ip"]
-    if "gateway" in nic:
+    if has(nic, "gateway"):
         nic.setdefault("gateways", [nic["gateway"]])
         del nic["gateway"]
 

@@ -7,7 +7,7 @@ import math
 from chunter_nsq.smartos.simulator.payload.check import check_payload
 from chunter_nsq.smartos.simulator.payload.defaults import apply_defaults
 from chunter_nsq.smartos.simulator.payload.disks import normalise_disks
-from chunter_nsq.smartos.simulator.payload.javascript import UNDEFINED, Crash, is_number, items, to_number, truthy
+from chunter_nsq.smartos.simulator.payload.javascript import UNDEFINED, Crash, drop, is_number, items, to_number, truthy
 from chunter_nsq.smartos.simulator.payload.memory import fix_memory
 from chunter_nsq.smartos.simulator.payload.nics import normalise_added, upgrade_added, upgrade_updated
 from chunter_nsq.smartos.simulator.payload.refusal import Rejected
@@ -137,8 +137,8 @@ def _drop(payload: dict[str, Any], errors: dict[str, Any] | None, dropped: list[
         compound, star, member = name.partition(".*.")
         if star and compound in COMPOUND:
             lists = [items(payload.get(prefix + compound)) for prefix in ("", "add_", "update_")]
-            for one in (one for found in lists for _, one in found if isinstance(one, dict)):
-                one.pop(member, None)
+            for one in (one for found in lists for _, one in found):
+                drop(one, member)
         payload.pop(name, None)
 
 
