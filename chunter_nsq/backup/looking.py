@@ -15,7 +15,7 @@ from chunter_nsq.backup.memo import Memo, tag
 from chunter_nsq.backup.receiving import Receiving
 from chunter_nsq.backup.route import by_manifests, check_space
 from chunter_nsq.backup.streamcheck import StreamCheck
-from chunter_nsq.errors import Fault
+from chunter_nsq.errors import Cancelled, Fault
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.chain import Points
 from chunter_nsq.storage.download import Download
@@ -65,19 +65,18 @@ class Look:
             await self._memo.forget()
 
     async def _read(self, manifest: Manifest, level: str, tell: Tell) -> Verdicts:
-        look = {"catalogue": verify_catalogue, "hash": self._hash, "stream": self._streams}[level]
-        found = await keeping.verified(
-            self._backups.stores, self._account, _meter(manifest, tell), lambda means: look(means, manifest)
-        )
-        return {one.key: list(one.faults) for one in found}
+        meter = _meter(manifest, tell)
+        if level == "stream":  # each file with means of its own: the first damaged one stops what reads it
+            looks = [partial(self._stream, manifest, file) for file in manifest.files]
+        else:
+            looks = [partial({"catalogue": verify_catalogue, "hash": self._hash}[level], manifest=manifest)]
+        found = [await keeping.verified(self._backups.stores, self._account, meter, look) for look in looks]
+        return {one.key: list(one.faults) for verdicts in found for one in verdicts}
 
     def _hash(self, means: Transfer, manifest: Manifest) -> tuple[Verdict, ...]:
         return verify_hash(means, manifest, readers=self._backups.stores.readers)
 
-    def _streams(self, means: Transfer, manifest: Manifest) -> tuple[Verdict, ...]:
-        return tuple(self._stream(means, manifest, file) for file in manifest.files)
-
-    def _stream(self, means: Transfer, manifest: Manifest, file: File) -> Verdict:
+    def _stream(self, manifest: Manifest, file: File, means: Transfer) -> tuple[Verdict, ...]:
         """Every byte, unpacked, and that it is a stream between the snapshots that the manifest says."""
         check = StreamCheck(file.key) if file.dataset is not None else None
         sink = check if check is not None else _Nowhere()
@@ -87,10 +86,10 @@ class Look:
                 base = manifest.parent.guids.get(file.dataset, "0") if manifest.parent is not None else "0"
                 check.finish(manifest.snapshot.guids[file.dataset], base)
         except Fault as fault:
-            if fault.transient or means.stop.is_set():
+            if fault.transient or isinstance(fault, Cancelled):
                 raise
-            return Verdict(file.key, (fault.as_dict(),))
-        return Verdict(file.key)
+            return (Verdict(file.key, (fault.as_dict(),)),)
+        return (Verdict(file.key),)
 
     async def _restore(self, manifest: Manifest, tell: Tell) -> Verdicts:
         """The whole chain into datasets beside the machine, which go again."""
