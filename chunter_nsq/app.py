@@ -201,6 +201,7 @@ class Agent:
             host_lock=host_lock,
             actions=self.actions,
             lag_seconds=self.lag.seconds,
+            sources=lambda: self.ticker.state(),
             strangers=self.strangers,
             updates=Updates(paths.update),
             stopping=self._stop,
@@ -350,7 +351,7 @@ class Agent:
         counts = next((one.counts for one in self.publishers if isinstance(one, Zones)), Counts())
         return {
             "commands": dict(self.dispatcher.ended),
-            "zone_events": {("stream",): counts.by_any - counts.by_list, ("list",): counts.by_list},
+            "zone_events": {(found_by,): count for found_by, count in counts.as_dict().items()},
             "tools": self.runner.durations(),
             "machines": self.tools.inventory.known(),
             "memory": self.host.resources,
@@ -386,6 +387,7 @@ class Agent:
             "memory": dict(self.host.resources),
             "running": self.dispatcher.running(),
             "queued": self.dispatcher.queued,
+            "queues": self.dispatcher.queues(),
             "tools": [{"argv": list(one.argv), "pid": one.pid} for one in self.runner.active()],
             "publishers": self.ticker.state(),
             "lag_seconds": round(self.lag.seconds(), 3),

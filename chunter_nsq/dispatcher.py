@@ -307,6 +307,11 @@ class Dispatcher:
         """How many commands wait or run, queries left out."""
         return self._lines.queued
 
+    def queues(self) -> dict[str, int]:
+        """How many commands wait or run in each lane."""
+        counts = Counter(job.command.action.lane for job in self._jobs.values())
+        return {lane.value: counts[lane] for lane in Lane}
+
     # --- start and end
 
     async def recover(self) -> int:

@@ -29,7 +29,8 @@ class Machine:
 class Inventory:
     """Machines by uuid; each of ``watchers`` is shown every document that comes, None for a machine that is gone.
 
-    ``stored`` are those that are about to go from here because the store has them.
+    ``resizers`` are called when what all of them are given changed. ``stored`` are those that are about to go from here
+    because the store has them.
     """
 
     def __init__(self, vmadm: Vmadm) -> None:
@@ -38,6 +39,7 @@ class Inventory:
         self._is_live = False
         self.stored: set[str] = set()
         self.watchers: list[Callable[[Mapping[str, Any] | None, str], None]] = []
+        self.resizers: list[Callable[[], None]] = []
 
     async def machines(self) -> tuple[Machine, ...]:
         """All machines; asks vmadm when the stream is down."""
@@ -59,8 +61,11 @@ class Inventory:
     def begin(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """The stream is up, and these machines are there."""
         whole = list(documents)
+        before = self._machines
         self._replace(whole)
         self._is_live = True
+        if before.keys() != self._machines.keys() or _given(before) != _given(self._machines):
+            self._resized()
         for document in whole:
             self._show(document, _uuid(document))
 
@@ -68,17 +73,25 @@ class Inventory:
         """A machine was made or changed."""
         machine = _machine(document)
         if machine is not None:
+            before = self._machines.get(machine.uuid)
             self._machines[machine.uuid] = machine
+            if before is None or before.memory_mib != machine.memory_mib:
+                self._resized()
         self._show(document, _uuid(document))
 
     def drop(self, uuid: str) -> None:
         """A machine is gone."""
-        self._machines.pop(uuid, None)
+        if self._machines.pop(uuid, None) is not None:
+            self._resized()
         self._show(None, uuid)
 
     def end(self) -> None:
         """The stream is down."""
         self._is_live = False
+
+    def _resized(self) -> None:
+        for tell in self.resizers:
+            tell()
 
     def _show(self, document: Mapping[str, Any] | None, uuid: str) -> None:
         for watch in self.watchers:
@@ -87,6 +100,10 @@ class Inventory:
     def _replace(self, documents: Iterable[Mapping[str, Any]]) -> None:
         found = {machine.uuid: machine for machine in map(_machine, documents) if machine is not None}
         self._machines = found
+
+
+def _given(machines: Mapping[str, Machine]) -> int:
+    return sum(one.memory_mib for one in machines.values())
 
 
 def _machine(document: Mapping[str, Any]) -> Machine | None:

@@ -1,4 +1,4 @@
-"""Asks each publisher on its own period, and follows those that have a stream.
+"""Asks each publisher on its own period, sooner when it prompts, and follows those that have a stream.
 
 A publisher that fails says so once, is asked less and less often (at most every five minutes), and says once that it
 recovered; the others never notice. A batch that a publisher yields is handed to the outbox before anything else runs,
@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, cast, runtime_checkable
 
 from tornado.ioloop import PeriodicCallback
@@ -63,17 +64,45 @@ class Listener(Protocol):
         """A handler said this."""
 
 
+@runtime_checkable
+class Prompted(Protocol):
+    """A publisher that also knows by itself when there is something to tell."""
+
+    def prompted_by(self, prompt: Callable[[], None]) -> None:
+        """Call ``prompt`` to be asked soon."""
+
+
 @dataclass(slots=True)
 class _Health:
-    """How a source does."""
+    """How a source does; ``missed`` are the whole intervals that passed without it being asked."""
 
     failures: int = 0
     not_before: float = 0.0
     reason: str = ""
     is_busy: bool = False
+    is_prompted: bool = False
     begun: float = 0.0
     late_seconds: float = 0.0
+    missed: int = 0
     interval_seconds: float = 0.0
+
+    def begin(self, interval_seconds: float) -> None:
+        """It is asked now."""
+        now = time.monotonic()
+        self.interval_seconds = interval_seconds
+        self.late_seconds = self._overdue_seconds(now)
+        self.missed += int(self.late_seconds / interval_seconds)
+        self.begun = now
+
+    def late(self) -> float:
+        """By how many seconds it was asked too late the last time, or is already too late for the next one."""
+        return max(self.late_seconds, self._overdue_seconds(time.monotonic()))
+
+    def _overdue_seconds(self, now: float) -> float:
+        if not self.begun:
+            return 0.0
+        longest_seconds = self.interval_seconds * (1 + _JITTER / 2)
+        return max(0.0, now - max(self.begun, self.not_before) - longest_seconds)
 
 
 class Ticker:
@@ -96,6 +125,8 @@ class Ticker:
             self._health[publisher.name] = _Health()
             self._schedule(publisher)
             self._spawn(self._tick(publisher))
+            if isinstance(publisher, Prompted):
+                publisher.prompted_by(partial(self._prompt, publisher))
             if isinstance(publisher, Follower):
                 self._health[f"{publisher.name} stream"] = _Health()
                 self._tasks.append(asyncio.create_task(self._follow(publisher, f"{publisher.name} stream")))
@@ -115,7 +146,8 @@ class Ticker:
                 "name": name,
                 "state": "failing" if health.failures else "ok",
                 "failures": health.failures,
-                "late_seconds": round(health.late_seconds, 3),
+                "late_seconds": round(health.late(), 3),
+                "missed": health.missed,
                 "interval_seconds": health.interval_seconds,
             }
             for name, health in self._health.items()
@@ -138,6 +170,14 @@ class Ticker:
         callback.start()
         self._callbacks.append(callback)
 
+    def _prompt(self, publisher: Publisher) -> None:
+        """Ask between two periods: now, or when the tick that runs is over; however many prompts came meanwhile."""
+        health = self._health[publisher.name]
+        if health.is_busy:
+            health.is_prompted = True
+        else:
+            self._spawn(self._tick(publisher))
+
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
         self._busy.add(task)
@@ -149,11 +189,7 @@ class Ticker:
         if not self._is_open or health.is_busy or time.monotonic() < health.not_before:
             return
         health.is_busy = True
-        now = time.monotonic()
-        due = max(health.begun + publisher.interval_seconds * (1 + _JITTER / 2), health.not_before)
-        health.late_seconds = max(0.0, now - due) if health.begun else 0.0
-        health.begun = now
-        health.interval_seconds = publisher.interval_seconds
+        health.begin(publisher.interval_seconds)
         task = asyncio.current_task()
         if task is not None:
             self._busy.add(task)
@@ -170,6 +206,9 @@ class Ticker:
             await self._recovered(publisher.name)
         finally:
             health.is_busy = False
+            if health.is_prompted:
+                health.is_prompted = False
+                self._spawn(self._tick(publisher))
 
     async def _follow(self, publisher: Follower, name: str) -> None:
         pause = _FOLLOW_AGAIN_SECONDS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,10 +48,16 @@ class Work(Protocol):
     def queued(self) -> int:
         """How many commands wait or run."""
 
+    def queues(self) -> dict[str, int]:
+        """The same by lane, with queries."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """One of each; ``config`` gives the configuration as it is now, ``stopping`` is set when the agent shall end."""
+    """One of each; ``config`` gives the configuration as it is now, ``stopping`` is set when the agent shall end.
+
+    ``sources`` says how the publishers do, see ``Ticker.state``.
+    """
 
     config: Callable[[], Config]
     host: Host
@@ -73,6 +79,7 @@ class Tools:
     host_lock: HostLock
     actions: Mapping[str, Any]
     lag_seconds: Callable[[], float]
+    sources: Callable[[], Sequence[Mapping[str, Any]]]
     updates: Updates
     stopping: asyncio.Event
     strangers: Watch

@@ -23,10 +23,11 @@ from publishers.zpools import Zpools
 def schedule(tools: Tools) -> tuple[Publisher, ...]:
     """The publishers of a host; each says how often it wants to be asked."""
     info, caps = ZoneInfo(tools), CapRecord()
+    zones = Zones(tools, info)
     return (
         Announce(tools),
-        Heartbeat(tools),
-        Zones(tools, info),
+        Heartbeat(tools, zones.counts),
+        zones,
         info,
         Memory(tools),
         Services(tools),

@@ -1,4 +1,4 @@
-"""That this host lives: what runs, what waits, and how late the loop is."""
+"""That this host lives: what runs, what waits, how late everything is, and what the agent did so far."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from chunter_nsq.messages.events import Event
 from chunter_nsq.tools import Tools
+from publishers.zoneview import Counts
 
 
 class Heartbeat:
@@ -13,8 +14,9 @@ class Heartbeat:
 
     name = "heartbeat"
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, zones: Counts) -> None:
         self._tools = tools
+        self._zones = zones
 
     @property
     def interval_seconds(self) -> float:
@@ -28,10 +30,20 @@ class Heartbeat:
         data = {
             "running": tools.work.running(),
             "queued": tools.work.queued,
+            "queues": tools.work.queues(),
             "outbox": outbox.waiting,
             "outbox_bytes": outbox.stored_bytes,
             "dropped": outbox.dropped,
             "tools": [{"argv": list(one.argv), "command": one.command} for one in tools.runner.active()],
+            "tool_runs": {
+                tool: {"runs": one.starts, "failures": one.failures, "seconds": round(one.seconds, 3)}
+                for tool, one in tools.runner.durations().items()
+            },
+            "publishers": {
+                one["name"]: {"failures": one["failures"], "late_seconds": one["late_seconds"], "missed": one["missed"]}
+                for one in tools.sources()
+            },
+            "zone_events": self._zones.as_dict(),
             "lag_seconds": round(tools.lag_seconds(), 3),
         }
         yield [Event("announce", "chunter.host.heartbeat", tools.host.id, {"event": "heartbeat", "data": data})]

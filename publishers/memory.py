@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from chunter_nsq.memory import memory_event
@@ -13,7 +13,10 @@ _EVERY_TICKS = 30
 
 
 class Memory:
-    """Speaks when a figure changed, and every thirtieth tick; a create tells at once what it takes."""
+    """Speaks at once when machines come, go or get another size, and every thirtieth tick.
+
+    A create tells what it takes by itself.
+    """
 
     name = "memory"
 
@@ -26,6 +29,10 @@ class Memory:
     def interval_seconds(self) -> float:
         """The services' tick."""
         return self._tools.config().update_services_interval_seconds
+
+    def prompted_by(self, prompt: Callable[[], None]) -> None:
+        """Whatever the machines are given is accounted for at once."""
+        self._tools.inventory.resizers.append(prompt)
 
     def tell(self, event: Event) -> None:
         """A handler said how much memory there is."""

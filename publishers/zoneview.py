@@ -14,10 +14,14 @@ _GONE = ""
 
 @dataclass(slots=True)
 class Counts:
-    """Zone events found so far, and those of them that no hint had told."""
+    """Zone events so far: those that the stream told, and those that only the list found."""
 
-    by_any: int = 0
+    by_stream: int = 0
     by_list: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """By what found them."""
+        return {"stream": self.by_stream, "list": self.by_list}
 
 
 class ZoneView:
@@ -62,12 +66,12 @@ class ZoneView:
         self._hint(uuid)
         if raw not in zonestate.PUBLIC:
             return []  # configured, incomplete: not a zone yet or no more; the list says which
-        return self._seen(uuid, raw)
+        return self._told(self._seen(uuid, raw))
 
     def hint_gone(self, uuid: str) -> list[Event]:
         """The stream says that a zone is deleted."""
         self._hint(uuid)
-        return self._gone(uuid) if uuid in self._listed else []
+        return self._told(self._gone(uuid) if uuid in self._listed else [])
 
     def listed(
         self, zones: Iterable[tuple[str, str]], hints_before: int, *, is_followed: bool = False
@@ -101,6 +105,10 @@ class ZoneView:
         self._hinted[uuid] = self._hints
         self._doubts.pop(uuid, None)
 
+    def _told(self, events: list[Event]) -> list[Event]:
+        self.counts.by_stream += len(events)
+        return events
+
     def _is_news(self, uuid: str, raw: str) -> bool:
         if raw == _GONE or uuid not in self._listed:
             return True
@@ -109,7 +117,6 @@ class ZoneView:
     def _gone(self, uuid: str) -> list[Event]:
         self._listed.discard(uuid)
         previous = self._said.pop(uuid, None)
-        self.counts.by_any += 1
         if uuid in self._stored:
             self._stored.discard(uuid)
             return zonestate.stored_events(uuid, previous)
@@ -127,5 +134,4 @@ class ZoneView:
             return []
         self._said[uuid] = state
         events.append(zonestate.state_event(uuid, state, previous, raw))
-        self.counts.by_any += len(events)
         return events

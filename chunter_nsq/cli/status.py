@@ -50,7 +50,7 @@ def report(told: Data) -> Iterator[str]:
     rest = {
         name: one
         for name, one in told.items()
-        if name not in shown | {"running", "queued", "publishers", "tools"} and one
+        if name not in shown | {"running", "queued", "queues", "publishers", "tools"} and one
     }
     yield from outline(rest)
 

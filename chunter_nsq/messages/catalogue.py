@@ -86,10 +86,14 @@ _ANNOUNCE = record(
 _HEARTBEAT = record(
     running=many(record(command=TEXT, action=TEXT, uuid=maybe(TEXT), started=TIME)),
     queued=COUNT,
+    queues=mapping(COUNT),
     outbox=COUNT,
     outbox_bytes=COUNT,
     dropped=COUNT,
     tools=many(record(argv=many(TEXT), command=maybe(TEXT))),
+    tool_runs=mapping(record(runs=COUNT, failures=COUNT, seconds=NUMBER)),
+    publishers=mapping(record(failures=COUNT, late_seconds=NUMBER, missed=COUNT)),
+    zone_events=record(stream=COUNT, list=COUNT),
     lag_seconds=NUMBER,
 )
 _MEMORY = record(**{"total-memory": COUNT, "provisioned-memory": COUNT, "reserved-memory": COUNT, "free-memory": WHOLE})

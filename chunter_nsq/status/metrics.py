@@ -50,7 +50,8 @@ class Figures(Collector):
 
     def _commands(self) -> Iterator[Metric]:
         yield gauge("chunter_commands_running", "Commands that run, queries left out.", len(self._state["running"]))
-        yield gauge("chunter_commands_queued", "Commands that wait or run, queries left out.", self._state["queued"])
+        queues = {(lane,): count for lane, count in self._state["queues"].items()}
+        yield gauges("chunter_commands_queued", "Commands that wait or run, by lane.", queues, ("lane",))
         says = "Commands that ended, by action and how."
         yield counter("chunter_commands", says, self._figures["commands"], ("action", "status"))
 
@@ -59,7 +60,10 @@ class Figures(Collector):
         failing = {(one["name"],): one["failures"] for one in sources}
         late = {(one["name"],): one["late_seconds"] for one in sources}
         yield gauges("chunter_publisher_failures", "Failures in a row; 0 is well.", failing, ("publisher",))
-        yield gauges("chunter_publisher_late_seconds", "How late it was asked last.", late, ("publisher",))
+        missed = {(one["name"],): one["missed"] for one in sources}
+        yield gauges("chunter_publisher_late_seconds", "How late it was asked last, or is.", late, ("publisher",))
+        says = "Whole intervals that passed without it being asked."
+        yield counter("chunter_publisher_missed_intervals", says, missed, ("publisher",))
         says = "Zone events, by what showed them: the platform's stream, or only the list."
         yield counter("chunter_zone_events", says, self._figures["zone_events"], ("found_by",))
 

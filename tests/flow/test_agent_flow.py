@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from worlds import Ears, Host, new_uuid, payload
+from prometheus_client.parser import text_string_to_metric_families
+from worlds import Ears, Event, Host, new_uuid, payload
 
 
 async def test_a_host_announces_itself(ears: Ears, host: Host) -> None:
@@ -45,15 +46,69 @@ async def test_a_heart_beats_while_commands_run(ears: Ears, new_host: Callable[.
     await ears.result(command)
 
 
-async def test_memory_follows_the_machines(ears: Ears, new_host: Callable[..., Host]) -> None:
-    """A new machine's memory is provisioned in the next accounting."""
-    host = await new_host(settings={"update_services_interval": "300ms"}).start().ready()
-    await ears.result(host.send("machine.create", new_uuid(), params={"payload": payload(max_physical_memory=512)}))
-    told = await ears.until(
-        lambda e: e["type"] == "chunter.memory.update" and e["data"]["data"]["provisioned-memory"] == 512
-    )
+async def test_a_heart_tells_how_the_agent_does(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """What tools ran and for how long, how late each publisher is, who found zone events, what waits: as /metrics."""
+    host = await new_host(zones=1, settings={"heartbeat_interval": "200ms"}).start().ready()
+    wanted = {"kstat", "prtconf", "svcs", "zfs", "zoneadm", "zpool"}
 
-    assert 130934 - 512 == told["data"]["data"]["free-memory"]
+    def beats_with_all(event: Event) -> bool:
+        return event["type"] == "chunter.host.heartbeat" and wanted <= set(event["data"]["data"]["tool_runs"])
+
+    beat = await ears.until(beats_with_all)
+    told = beat["data"]["data"]
+
+    assert all(one["runs"] >= 1 and one["seconds"] > 0 for one in told["tool_runs"].values())
+    sources = {"announce", "arc", "heartbeat", "memory", "metrics", "services", "snapshots", "zones", "zpools"}
+    assert sources | {"zones stream"} <= set(told["publishers"])
+    assert all(one["late_seconds"] >= 0 for one in told["publishers"].values())
+    assert {"stream", "list"} == set(told["zone_events"])
+    assert {"query": 0, "machine": 0, "transfer": 0} == told["queues"]
+
+
+async def test_what_only_the_list_shows_is_counted(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """A change while the platform's stream is silent is found by the list, and counted as such in heart and figures."""
+    host = new_host(zones=1, settings={"heartbeat_interval": "200ms"})
+    await host.chunter("simulator", "fault", str(host.platform), "vmadm", "events", "--exit", "1")
+    await host.start().ready()
+    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    await ears.state(uuid, "running")
+    assert 0 == (await asyncio.to_thread(host.tool, "vmadm", "stop", uuid, "-F")).returncode
+    await ears.state(uuid, "stopped")
+
+    def beats_with_found(event: Event) -> bool:
+        return event["type"] == "chunter.host.heartbeat" and event["data"]["data"]["zone_events"]["list"] >= 1
+
+    beat = await ears.until(beats_with_found)
+    assert 0 == beat["data"]["data"]["zone_events"]["stream"]
+    figures = text_string_to_metric_families((await host.get("/metrics"))[1].decode())
+    found = {s.labels["found_by"]: s.value for f in figures if f.name == "chunter_zone_events" for s in f.samples}
+    assert (True, 0) == (found["list"] >= 1, found["stream"])
+
+
+async def test_memory_follows_the_machines(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """What is made, resized or deleted, by command or by hand, is accounted for at once and not at the next tick."""
+    host = await new_host(settings={"update_services_interval": "10m"}).start().ready()
+    uuid = new_uuid()
+
+    async def accounted(provisioned: int) -> None:
+        await ears.when(lambda: [provisioned] == [one["provisioned-memory"] for one in _accounts(ears)][-1:])
+        assert 130934 - provisioned == _accounts(ears)[-1]["free-memory"]
+
+    await accounted(0)
+    created = host.send("machine.create", uuid, params={"payload": payload(max_physical_memory=512)})
+    await accounted(512)
+    await ears.result(created)
+    await asyncio.to_thread(host.tool, "vmadm", "update", uuid, "max_physical_memory=700")
+    await accounted(700)
+    await ears.result(host.send("machine.update", uuid, params={"payload": {"max_physical_memory": 300}}))
+    await accounted(300)
+    await asyncio.to_thread(host.tool, "vmadm", "delete", uuid)
+    await accounted(0)
+    assert [0, 512, 700, 300, 0] == [one["provisioned-memory"] for one in _accounts(ears)]
+
+
+def _accounts(ears: Ears) -> list[dict[str, int]]:
+    return [event["data"]["data"] for event in ears.of("chunter.memory.update")]
 
 
 async def test_goodbye_is_said(ears: Ears, new_host: Callable[..., Host]) -> None:

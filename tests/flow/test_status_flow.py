@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -29,6 +30,41 @@ async def test_the_figures_are_prometheus_figures(ears: Ears, new_host: Callable
     assert 130934 * 2**20 == samples["chunter_host_memory_bytes", "total"]
     assert 1 == samples["chunter_ready",]
     assert {"list", "stream"} == {s.labels["found_by"] for s in families["chunter_zone_events"].samples}
+
+
+UNITS = frozenset({"seconds", "bytes"})  # the base units of what is measured here
+OTHER_UNITS = frozenset(
+    "ms us ns msec nsec milliseconds minutes hours days kb mb gb kib mib gib megabytes bits percent".split()
+)
+
+
+async def test_names_and_units_follow_the_conventions(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """Each figure: snake case, base units at its end, a counter in _total and nothing else, help, VMs with an alias."""
+    host = await new_host(zones=1).start().ready()
+    await ears.result(host.send("host.ping"))
+    await ears.when(lambda: ears.of("chunter.memory.update") != [] and ears.of("chunter.zone.state") != [])
+    families = list(text_string_to_metric_families((await host.get("/metrics"))[1].decode()))
+
+    assert len(families) == len({family.name for family in families}) > 20
+    for family in families:
+        words = family.name.split("_")
+        assert re.fullmatch("chunter(_[a-z][a-z0-9]*)+", family.name), family.name
+        assert [] == [word for word in words[:-1] if word in UNITS], family.name
+        assert [] == [word for word in words if word in OTHER_UNITS], family.name
+        assert family.type in {"counter", "gauge"}, (family.name, family.type)
+        assert family.documentation, family.name
+        ends = {"_total"} if family.type == "counter" else {""}
+        assert ends >= {sample.name.removeprefix(family.name) for sample in family.samples}, family.name
+        assert words[-1] not in {"total", "count", "sum", "bucket"}, family.name
+        labels = [sample.labels for sample in family.samples]
+        assert all(re.fullmatch("[a-z_]+", name) for one in labels for name in one), family.name
+        assert all("alias" in one for one in labels if words[1] == "vm"), family.name
+    named = {family.name for family in families}
+    assert {
+        "chunter_loop_lag_seconds", "chunter_commands_queued", "chunter_outbox_waiting_events",
+        "chunter_outbox_stored_bytes", "chunter_tool_runs", "chunter_tool_seconds", "chunter_publisher_late_seconds",
+        "chunter_publisher_missed_intervals", "chunter_zone_events",
+    } <= named  # fmt: skip
 
 
 async def test_readiness_follows_nsqd(host: Host) -> None:

@@ -19,6 +19,8 @@ class Source:
         self.faults = list(faults)
         self.ticks = self.inside = self.most = 0
         self.pause_seconds = 0.0
+        self.door = asyncio.Event()
+        self.door.set()
 
     async def tick(self):
         """Two batches."""
@@ -27,6 +29,7 @@ class Source:
         self.most = max(self.most, self.inside)
         try:
             await asyncio.sleep(self.pause_seconds)
+            await self.door.wait()
             if self.faults:
                 raise self.faults.pop(0)
             for half in range(2):
@@ -49,6 +52,14 @@ class Stream(Source):
             raise ToolFailed("vmadm events ended with 1")
         yield [told("stream", 1)]
         await asyncio.sleep(seconds)
+
+
+class Prompter(Source):
+    """A publisher that can prompt."""
+
+    def prompted_by(self, prompt):
+        """Remember how."""
+        self.prompt = prompt
 
 
 class Out:
@@ -154,6 +165,53 @@ async def test_ticks_never_overlap(ticker):
     ticker.reschedule([source])
     await until(lambda: source.ticks >= 4)
     assert 1 == source.most
+
+
+async def test_lateness_is_told_while_it_grows(ticker):
+    """A tick that does not end makes the next one late at once; the whole periods that passed are counted then."""
+    source = Source("slow", 0.02)
+    ticker.start([source])
+    await until(lambda: source.ticks >= 3)
+    source.door.clear()
+    await until(lambda: source.inside and ticker.state()[0]["late_seconds"] >= 0.1)
+    missed = ticker.state()[0]["missed"]
+    source.door.set()
+    await until(lambda: ticker.state()[0]["missed"] >= missed + 5)
+
+
+async def test_who_is_asked_less_is_not_late(ticker):
+    """The pauses after a failure are meant."""
+    bad, good = Source("bad", 0.05, [ToolFailed("no")] * 1000), Source("good", 0.01)
+    ticker.start([bad, good])
+    await until(lambda: bad.ticks >= 3)
+    assert 0 == ticker.state()[0]["missed"]
+
+
+async def test_a_prompt_is_answered_between_two_periods(ticker):
+    """At once, and prompts that come during a tick are answered by one tick after it."""
+    source = Prompter("memory", 60.0)
+    ticker.start([source])
+    await until(lambda: source.ticks == 1 and not source.inside)
+    source.prompt()
+    await until(lambda: source.ticks == 2)
+    source.door.clear()
+    source.prompt()
+    await until(lambda: source.inside)
+    for _ in range(5):
+        source.prompt()
+    source.door.set()
+    await until(lambda: source.ticks == 4 and not source.inside)
+    assert 1 == source.most
+
+
+async def test_a_prompt_is_no_way_around_a_pause(ticker, out):
+    """Who failed is asked again when its pause is over, prompts or not."""
+    source = Prompter("memory", 60.0, [ToolFailed("no")])
+    ticker.start([source])
+    await until(out.warnings)
+    source.prompt()
+    await asyncio.sleep(0.02)
+    assert 1 == source.ticks
 
 
 async def test_changed_interval_is_taken_up(ticker):

@@ -99,13 +99,15 @@ def test_list_does_not_overtake_the_stream():
     assert [] == brief(one.listed([], one.hints, is_followed=True))
 
 
-def test_found_by_list_counts_what_no_hint_told():
-    """What only the list found is counted; at the first list nothing is."""
+def test_each_event_is_counted_by_what_found_it():
+    """What a hint told and what only the list found are apart; at the first list nothing is found."""
     one = view(is_first=True)
     one.listed([(A, "running")], 0)
+    assert {"stream": 0, "list": 0} == one.counts.as_dict()
     one.hint(A, "installed")
-    one.listed([(A, "running")], one.hints)
-    assert 1 == one.counts.by_list
+    one.listed([(A, "running"), (B, "running")], one.hints)
+    one.hint_gone(B)
+    assert {"stream": 2, "list": 3} == one.counts.as_dict()
 
 
 RAW = ["running", "installed", "ready", "shutting_down", "down", "strange", None]
