@@ -150,6 +150,7 @@ def measure(zones: int, burst: int, per_second: int, seconds: float, simulated_p
     for fault in ("lost", "not_due", "zones_told_otherwise"):
         report.goal(fault, sum(one[fault] for one in loads), "==", 0)
     report.goal("late_p99_ms", loads[1]["late_ms"]["p99"], "<", 50)
+    report.goal("final_states_late_seconds", loads[1]["final_states_late_seconds"], "<=", 2)
     return report
 
 

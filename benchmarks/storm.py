@@ -51,10 +51,12 @@ class Storm:
         due, came = sum(map(len, wanted.values())), sum(map(len, self.told.values()))
         last = max((at for heard in self.told.values() for at, _ in heard), default=float("inf"))
         seconds = last - self.changes[0][0]
+        final_late = [heard[-1][0] - wanted[zone][-1][0] for zone, heard in self.told.items() if heard and wanted[zone]]
         return {
             "changes_per_second": len(self.changes) / seconds, "events_per_second": came / seconds,
             "events_due": due, "lost": due - len(late), "not_due": came - len(late),
             "zones_told_otherwise": len(wanted) - right, "late_ms": spread(late),
+            "final_states_late_seconds": max(final_late, default=float("inf")),
         }  # fmt: skip
 
 

@@ -180,6 +180,7 @@ class Agent:
                 prefix=config.topic_prefix,
             )
         )
+        self.ticker = Ticker(self._told, host_id)
         self.tools = Tools(
             config=lambda: self.config,
             host=self.host,
@@ -201,7 +202,7 @@ class Agent:
             host_lock=host_lock,
             actions=self.actions,
             lag_seconds=self.lag.seconds,
-            sources=lambda: self.ticker.state(),
+            sources=self.ticker.state,
             strangers=self.strangers,
             updates=Updates(paths.update),
             stopping=self._stop,
@@ -210,7 +211,6 @@ class Agent:
         self.sweeping = Sweeping(self.outbox, self.tools.zfs, self.tools.backups, self.dispatcher.is_known)
         self.publishers = publishers.schedule(self.tools)
         self.dispatcher.execution.listeners = [one.tell for one in self.publishers if isinstance(one, Listener)]
-        self.ticker = Ticker(self._told, host_id)
         self.consumers = [Consumer(connection, topic, host_id, self.dispatcher.accept) for topic in topics]
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -48,7 +48,7 @@ async def test_a_heart_beats_while_commands_run(ears: Ears, new_host: Callable[.
 
 async def test_a_heart_tells_how_the_agent_does(ears: Ears, new_host: Callable[..., Host]) -> None:
     """What tools ran and for how long, how late each publisher is, who found zone events, what waits: as /metrics."""
-    host = await new_host(zones=1, settings={"heartbeat_interval": "200ms"}).start().ready()
+    await new_host(zones=1, settings={"heartbeat_interval": "200ms"}).start().ready()
     wanted = {"kstat", "prtconf", "svcs", "zfs", "zoneadm", "zpool"}
 
     def beats_with_all(event: Event) -> bool:

@@ -34,7 +34,26 @@ async def test_the_figures_are_prometheus_figures(ears: Ears, new_host: Callable
 
 UNITS = frozenset({"seconds", "bytes"})  # the base units of what is measured here
 OTHER_UNITS = frozenset(
-    "ms us ns msec nsec milliseconds minutes hours days kb mb gb kib mib gib megabytes bits percent".split()
+    [
+        "ms",
+        "us",
+        "ns",
+        "msec",
+        "nsec",
+        "milliseconds",
+        "minutes",
+        "hours",
+        "days",
+        "kb",
+        "mb",
+        "gb",
+        "kib",
+        "mib",
+        "gib",
+        "megabytes",
+        "bits",
+        "percent",
+    ]
 )
 
 
