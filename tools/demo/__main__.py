@@ -14,24 +14,26 @@ from typing import Any
 from tools.demo.controller import Controller, Unexpected
 from tools.demo.parts import PartMissing
 from tools.demo.scenes import SCENES, Scene
-from tools.demo.screen import LEFT, Screen
+from tools.demo.screen import Screen
 from tools.demo.world import World
 
 INTERRUPTED = 130
 NEXT = """
 What next?
-  make up            the same world, kept running: send commands with curl or chunter call
-  README.md          the first commands, word for word
-  docs/guide.md      for those who write controllers: commands, results, the rules of delivery
-  docs/operations.md for those who run agents
-  make test          everything that is promised, on real parts"""
+  make up             the same world kept running, to send it commands
+  README.md           the first of them, word for word
+  docs/guide.md       how to write a controller
+  docs/operations.md  how to run agents
+  make test           all that is promised, on real parts"""
 
 
 async def play(screen: Screen, scenes: Sequence[Scene]) -> list[dict[str, Any]]:
     """The scenes; what was sent and heard. Raises Unexpected or PartMissing."""
-    screen.say("nsqlookupd, nsqd and the agent are real; the SmartOS host is simulated, down to its command lines.")
-    screen.say(f"{'Commands (>), answers, and what is typed (#)':<{LEFT + 8}} | Events as they are published", "dim")
-    async with World() as world:
+    screen.say("chunter-nsq: a hypervisor driven through NSQ", "bold")
+    screen.say("NSQ, the object store and the agent are real; the SmartOS host is simulated at its command lines.")
+    screen.say()
+    screen.heads("> command, its answer, # by hand", "events as they are published")
+    async with World(store=True) as world:
         try:
             async with Controller(world, screen) as controller:
                 for scene in scenes:
@@ -40,6 +42,8 @@ async def play(screen: Screen, scenes: Sequence[Scene]) -> list[dict[str, Any]]:
                 heard, sent = len(controller.heard), len(controller.sent)
         except Unexpected as fault:
             raise Unexpected(f"{fault}\n\nThe agent's last words:\n{world.last_words()}") from None
+        finally:
+            screen.close()
     screen.say()
     screen.say(f"All as it should be: {sent} commands, {heard} messages, no gap in any topic.", "bold green")
     screen.say(NEXT)

@@ -21,7 +21,7 @@ from tools.demo.screen import Screen
 from tools.demo.world import Event, World
 
 CHANNEL = "controller"
-TOPICS = ("result", "zone", "service", "zpool", "snapshot", "announce", "deadletter")
+TOPICS = ("result", "zone", "service", "zpool", "snapshot", "backup", "announce", "deadletter")
 PATIENCE_SECONDS = 30.0
 
 

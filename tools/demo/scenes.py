@@ -12,9 +12,10 @@ from itertools import pairwise
 from typing import Any
 
 from tools.demo.controller import Controller, check
-from tools.demo.world import ZONES
+from tools.demo.world import ZONES, Event
 
 IMAGE = "e44ed3e0-910b-11ed-a5d4-00151714048c"
+ORDERS = "orders"
 Scene = Callable[[Controller], Awaitable[None]]
 
 
@@ -44,17 +45,51 @@ async def life(controller: Controller) -> None:
     done = await controller.run("machine.create", uuid, payload=zone("web0"))
     check(done["result"]["state"] == "running", "a machine that was created runs")
     await controller.state(uuid, "running")
-    await controller.run("snapshot.create", uuid, snapshot="monday", comment="before the update")
-    refused = await controller.run("snapshot.rollback", uuid, expect="failed", snapshot="monday")
+    _append(controller, uuid, "order 1")
+    await controller.run("snapshot.create", uuid, snapshot="sunday", comment="before the update")
+    controller.screen.by_hand(f"rm {uuid}/root/{ORDERS}")
+    controller.world.inside(uuid, ORDERS).unlink()
+    refused = await controller.run("snapshot.rollback", uuid, expect="failed", snapshot="sunday")
     check(refused["error"]["code"] == "invalid_state", "a machine that runs is not rolled back")
     await controller.run("machine.stop", uuid)
     await controller.state(uuid, "stopped")
-    await controller.run("snapshot.rollback", uuid, snapshot="monday")
+    await controller.run("snapshot.rollback", uuid, snapshot="sunday")
+    check(_orders(controller, uuid) == ["order 1"], "the file is there again")
     listed = await controller.run("snapshot.list", uuid)
     check([one["comment"] for one in listed["result"]["snapshots"]] == ["before the update"], "the comment is kept")
     heard = len(controller.heard)
     await controller.run("machine.start", uuid)
     await controller.state(uuid, "running", after=heard)
+
+
+async def backups(controller: Controller) -> None:
+    """Backups in an object store: first all of it, then what changed since."""
+    uuid = _web0(controller)
+    await controller.world.store_ready()
+    full = await controller.run("backup.create", uuid, snapshot="sunday")
+    _append(controller, uuid, "order 2")
+    increment = await controller.run("backup.create", uuid, snapshot="monday", parent="sunday")
+    check(increment["result"]["size"] * 2 < full["result"]["size"], "the increment holds only what changed")
+    await controller.run("backup.verify", uuid, snapshot="monday", level="hash")
+    listed = await controller.run("backup.list", uuid)
+    parents = {one["snapshot"]: one["parent"] for one in listed["result"]["backups"]}
+    check(parents == {"sunday": None, "monday": "sunday"}, "both are listed")
+
+
+async def disaster(controller: Controller) -> None:
+    """The machine is lost with its disks and snapshots, and comes back."""
+    uuid = _web0(controller)
+    controller.screen.by_hand(f"vmadm delete {uuid}  (the wrong one)")
+    await controller.world.by_hand("vmadm", "delete", uuid)
+    await _deleted(controller, uuid)
+    check(not controller.world.inside(uuid, ORDERS).exists(), "its disk is gone")
+    back = await controller.run("backup.restore", uuid, snapshot="monday")
+    path = [(one["kind"], one["snapshot"]) for one in back["result"]["path"]]
+    check(path == [("full", "sunday"), ("increment", "monday")], "it was made anew from both backups")
+    heard = len(controller.heard)
+    await controller.run("machine.start", uuid)
+    await controller.state(uuid, "running", after=heard)
+    check(_orders(controller, uuid) == ["order 1", "order 2"], "all that it knew is there again")
 
 
 async def doubt(controller: Controller) -> None:
@@ -88,7 +123,10 @@ async def crash(controller: Controller) -> None:
     uuid, made_before = str(uuids.uuid4()), controller.world.times_run("vmadm", "create")
     controller.screen.name(uuid, "db0")
     command = await controller.send({"action": "machine.create", "uuid": uuid, "params": {"payload": zone("db0")}})
-    await controller.state(uuid, "creating")
+    await controller.until(
+        lambda event: (event["type"], event["subject"]) == ("chunter.zone.update", uuid) and _is_known(event),
+        "the event that vmadm makes it",
+    )
     controller.screen.by_hand("kill -9 AGENT")
     controller.world.agent.kill()
     queued = await controller.send({"action": "snapshot.create", "uuid": uuid, "params": {"snapshot": "first"}})
@@ -146,6 +184,28 @@ async def departure(controller: Controller) -> None:
         check(all(after == before + 1 for before, after in pairwise(sequence)), f"the sequence of {topic} has no gap")
 
 
+def _is_known(event: Event) -> bool:
+    """The host says what is told of the machine, not the command that wants it."""
+    return "state" in event["data"]["data"]["config"]
+
+
+def _append(controller: Controller, uuid: str, line: str) -> None:
+    """Work that the machine does: a line more in a file of its disk."""
+    controller.screen.by_hand(f"echo '{line}' >> {uuid}/root/{ORDERS}")
+    file = controller.world.inside(uuid, ORDERS)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as opened:
+        opened.write(f"{line}\n")
+
+
+def _orders(controller: Controller, uuid: str) -> list[str]:
+    controller.screen.by_hand(f"cat {uuid}/root/{ORDERS}")
+    lines = controller.world.inside(uuid, ORDERS).read_text().splitlines()
+    for line in lines:
+        controller.screen.seen(line)
+    return lines
+
+
 def _web0(controller: Controller) -> str:
     return str(next(one["uuid"] for one in controller.sent if one["action"] == "machine.create"))
 
@@ -163,4 +223,4 @@ def _sequences(controller: Controller) -> dict[str, list[int]]:
     return {topic: sorted(numbers) for topic, numbers in found.items()}
 
 
-SCENES: tuple[Scene, ...] = (arrival, life, doubt, refusals, operator, sickness, crash, departure)
+SCENES: tuple[Scene, ...] = (arrival, life, backups, disaster, doubt, refusals, operator, sickness, crash, departure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
@@ -11,24 +10,36 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from tools.demo import words
+from tools.demo.bar import Bar
+
 WIDTH = 100
-LEFT, RIGHT = 52, 36
-COLOURS = {
-    "accepted": "dim", "progress": "dim", "succeeded": "green", "failed": "red", "rejected": "yellow",
-    "expired": "yellow", "cancelled": "yellow", "interrupted": "yellow",
-}  # fmt: skip
-_FEW = 3
+NARROWEST, WIDEST = 80, 120
 QUIET = frozenset({"chunter.host.heartbeat"})
+_TIME, _GAP, _BAR_WORDS = 6, 3, 26
 
 
 class Screen:
-    """Plain lines when stdout is no terminal; never wider than 100 columns."""
+    """As wide as the terminal, within reason; plain lines of 100 columns when stdout is none."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(width=WIDTH, highlight=False, markup=False, soft_wrap=True)
+        found = console or Console(highlight=False, markup=False)
+        width = max(NARROWEST, min(found.width, WIDEST)) if found.is_terminal else WIDTH
+        found.width = self.width = width
+        self._console = found
+        self._right = (width - _TIME - _GAP) // 2
+        self._left = width - _TIME - _GAP - self._right
+        self._line, self._dash = "|-" if found.options.ascii_only else "\u2502\u2500"
+        self._bar = Bar(
+            found,
+            self._left - _BAR_WORDS,
+            place=lambda line: self._joined(Text(" " * _TIME), line, Text()),
+            leave=lambda line: self._print([line], []),
+        )
         self._began = time.monotonic()
         self._names: dict[str, str] = {}
         self._shown: set[str] = set()
+        self._scenes = 0
 
     def name(self, identity: str, name: str) -> None:
         """Show a uuid by a name."""
@@ -37,24 +48,31 @@ class Screen:
     def say(self, text: str = "", style: str = "") -> None:
         """Words across the page."""
         for line in text.splitlines() or [""]:
-            self._console.print(Text(line, style))
+            for part in textwrap.wrap(line, self.width, drop_whitespace=False, break_on_hyphens=False) or [""]:
+                self._console.print(Text(part, style))
+
+    def heads(self, left: str, right: str) -> None:
+        """What stands in which column."""
+        self._console.print(self._joined(Text(" " * _TIME), Text(left, "dim"), Text(right, "dim")))
 
     def scene(self, title: str) -> None:
         """What comes now."""
+        self._scenes += 1
+        head = f"{self._dash * 2} {self._scenes}. {title} "
         self.say()
-        self.say(f"== {title} {'=' * (WIDTH - len(title) - 4)}", "bold cyan")
+        self.say(head + self._dash * (self.width - len(head)), "bold cyan")
 
     def by_hand(self, line: str) -> None:
         """What an operator typed on the host."""
-        self._row(f"# {line}", "", "bold")
+        self._row(f"# {line}", "", "bold yellow")
+
+    def seen(self, line: str) -> None:
+        """What an operator's command showed."""
+        self._row(f"  {line}", "", "")
 
     def command(self, command: Mapping[str, Any], remark: str = "") -> None:
         """What is published for the host."""
-        members = {name: one for name, one in command.items() if name not in ("id", "host", "action", "uuid")}
-        parameters = members.pop("params", {})
-        words = [str(command.get("action", "")), str(command.get("uuid", ""))]
-        words += [f"{name}={_short(one)}" for name, one in {**parameters, **members}.items()]
-        self._row(f"> {' '.join(word for word in words if word)}{f'  ({remark})' if remark else ''}", "", "bold")
+        self._row(f"> {words.command(command)}{f'  ({remark})' if remark else ''}", "", "bold")
 
     def event(self, event: Mapping[str, Any]) -> None:
         """What an agent published: results stand below the commands, events beside them."""
@@ -63,79 +81,39 @@ class Screen:
         if event["type"] == "chunter.host.announce":
             self.name(event["subject"], event["data"]["data"]["alias"])
         if event["type"] == "chunter.result":
-            self._learn((event["data"].get("result") or {}).get("machines", []))
-            self._row(f"  {_answer(event['data'])}", "", COLOURS.get(event["data"]["status"], ""))
+            self._result(event["data"])
         elif event["type"] not in QUIET:
-            told = f"{_event(event)}{' (sent again, same id)' if is_again else ''}"
-            self._row("", told, "dim" if is_again else "magenta")
+            told, style = words.event(event)
+            self._row("", f"{told} (sent again, same id)" if is_again else told, "dim" if is_again else style)
 
-    def _learn(self, machines: Sequence[Mapping[str, Any]]) -> None:
-        for machine in machines:
+    def close(self) -> None:
+        """Nothing moves any more."""
+        self._bar.end(full=False)
+
+    def _result(self, data: Mapping[str, Any]) -> None:
+        for machine in (data.get("result") or {}).get("machines", ()):
             self.name(machine["uuid"], machine["alias"])
+        if data["status"] == "progress":
+            self._bar.tell(data["progress"])
+            return
+        self._bar.end(full=data["status"] == "succeeded")
+        told, style = words.answer(data)
+        self._row(f"  {told}", "", style)
 
     def _row(self, left: str, right: str, style: str) -> None:
-        passed = f"{time.monotonic() - self._began:5.1f}s  "
         for identity, name in self._names.items():
             left, right = left.replace(identity, name), right.replace(identity, name)
-        lefts = textwrap.wrap(left, LEFT, subsequent_indent="    ", break_on_hyphens=False) or [""]
-        rights = textwrap.wrap(right, RIGHT, subsequent_indent="  ", break_on_hyphens=False) or [""]
+        lefts = textwrap.wrap(left, self._left, subsequent_indent="    ", break_on_hyphens=False)
+        rights = textwrap.wrap(right, self._right, subsequent_indent="  ", break_on_hyphens=False)
+        self._print([Text(one, style) for one in lefts], [Text(one, style) for one in rights])
+
+    def _print(self, lefts: Sequence[Text], rights: Sequence[Text]) -> None:
+        passed = Text(f"{time.monotonic() - self._began:5.1f} ", "dim")
         for at in range(max(len(lefts), len(rights))):
-            row = Text(passed if at == 0 else " " * len(passed), "dim")
-            row.append(f"{lefts[at] if at < len(lefts) else '':<{LEFT}}", "" if right else style)
-            row.append(" | ", "dim")
-            row.append(rights[at] if at < len(rights) else "", style if right else "")
-            row.rstrip()
-            self._console.print(row)
+            left, right = (side[at] if at < len(side) else Text() for side in (lefts, rights))
+            self._console.print(self._joined(passed if at == 0 else Text(" " * _TIME), left, right))
 
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{...}"
-    return json.dumps(value) if not isinstance(value, str) or " " in value else value
-
-
-def _answer(data: Mapping[str, Any]) -> str:
-    status = f"{data['status']}{' (duplicate)' if data.get('duplicate') else ''}"
-    brought = data.get("result") or {}
-    if data.get("error"):
-        return f"{status}: {data['error']['code']}. {data['error']['message']}"
-    if data["status"] == "progress":
-        return f"progress: {data['progress']['phase']}"
-    if brought.get("dry_run"):
-        return f"{status}: would run {' '.join(brought['argv'][0])}"
-    told = [f"{name} {_short(one)}" for name, one in brought.items() if isinstance(one, str | int | float)]
-    told += [f"{len(one)} {name}" for name, one in brought.items() if isinstance(one, list)]
-    return f"{status}: {', '.join(told)}" if told else status
-
-
-def _event(event: Mapping[str, Any]) -> str:
-    inner, subject = event["data"].get("data"), event["subject"]
-    family, _, kind = event["type"].removeprefix("chunter.").partition(".")
-    match family, kind:
-        case "zone", "state":
-            before = event["data"].get("previous")
-            told = f"zone {subject}: {f'{before} -> ' if before else ''}{inner}"
-        case "snapshot", "sizes":
-            told = f"snapshots of {subject}: {len(inner['data'])}, {inner['bytes']} bytes"
-        case "snapshot", _:
-            told = f"snapshot {subject}@{inner['uuid']}: {kind}"
-        case "service", _:
-            told = f"services of {subject}: {_services(event['data']['changes']) or 'not listed any more'}"
-        case "zpool", _:
-            told = ", ".join(f"pool {name}: {one['health']}" for name, one in inner.items())
-        case "host", "announce":
-            told = f"host {inner['alias']}: announce, {len(inner['actions'])} actions"
-        case "deadletter", _:
-            told = f"deadletter: {inner['reason']}"
-        case _:
-            told = f"{family} {subject}: {kind}"
-    return told
-
-
-def _services(changes: Mapping[str, Mapping[str, Any]]) -> str:
-    if len(changes) > _FEW:
-        return f"{len(changes)}"
-    return ", ".join(
-        f"{fmri.removeprefix('svc:/').removesuffix(':default')} {one['old']} -> {one['new']}"
-        for fmri, one in changes.items()
-    )
+    def _joined(self, passed: Text, left: Text, right: Text) -> Text:
+        row = Text.assemble(passed, left, " " * (self._left - left.cell_len), (f" {self._line} ", "dim"), right)
+        row.rstrip()
+        return row

@@ -35,6 +35,14 @@ LATENCY_SECONDS = {
     "zfs snapshot": 0.1,
     "zfs rollback": 0.3,
 }
+# A transfer takes a few seconds, in steps: long enough to be watched.
+STREAM_BYTES, INCREMENT_BYTES = 32 * 2**20, 8 * 2**20
+TRANSFER = {
+    "backup_rate_limit": "5MB",
+    "s3_upload_chunk_size": "6MB",
+    "parallel_downloads": "1",
+    "max_parallel_downloads": "1",
+}
 
 
 class World:
@@ -75,7 +83,7 @@ class World:
         }
         self._store = Store(self.folder) if store else None
         if self._store is not None:
-            self.settings |= self._store.settings
+            self.settings |= {**self._store.settings, **TRANSFER}
 
     async def __aenter__(self) -> Self:
         """NSQ and the host; the agent is started by the first scene. What was begun is undone when this fails.
@@ -89,7 +97,7 @@ class World:
             (self.root / "etc").mkdir(parents=True)
             self.configure()
             simulator.create(self.platform, zones=ZONES)
-            (self.platform / "var" / "simulator" / "latency.json").write_text(json.dumps(LATENCY_SECONDS))
+            self._pace()
             await self.lookupd.start()
             await self.nsqd.start()
         except BaseException:
@@ -116,6 +124,13 @@ class World:
         self.settings.update(settings)
         lines = (f"{key} = {value}\n" for key, value in self.settings.items())
         (self.root / "etc" / "chunter.conf").write_text("".join(lines))
+
+    def _pace(self) -> None:
+        place = self.platform / "var" / "simulator"
+        (place / "latency.json").write_text(json.dumps(LATENCY_SECONDS))
+        facts = json.loads((place / "host.json").read_text())
+        sizes = {"stream_bytes": STREAM_BYTES, "increment_bytes": INCREMENT_BYTES}
+        (place / "host.json").write_text(json.dumps({**facts, **sizes}))
 
     async def store_ready(self) -> None:
         """Returns when the object store takes backups. Raises PartMissing."""
@@ -146,6 +161,10 @@ class World:
             input=stdin, capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
         return str(done.stdout)
+
+    def inside(self, uuid: str, path: str) -> Path:
+        """A file of a machine, as the global zone sees it."""
+        return self.platform / "zones" / uuid / "root" / path
 
     def set_pool(self, health: str) -> None:
         """Let a disk of the host's pool fail (DEGRADED), or mend it (ONLINE)."""
