@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -60,9 +62,12 @@ class Answer:
 
 
 class FaultProxy:
-    """Forwards everything to ``upstream`` unless a harm matches; requests are counted in ``requests``."""
+    """Forwards everything to ``upstream`` unless a harm matches; requests are counted in ``requests``.
 
-    def __init__(self, upstream: str) -> None:
+    With ``certificate``, a folder with ca.pem and key.pem, it speaks TLS.
+    """
+
+    def __init__(self, upstream: str, certificate: Path | None = None) -> None:
         self._upstream = urlsplit(upstream).netloc
         self._harms: list[Harm] = []
         self._lock = threading.Lock()
@@ -70,12 +75,20 @@ class FaultProxy:
         self.requests: list[tuple[str, str]] = []
         self.ended = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self._scheme = "http"
+        if certificate is not None:
+            self._scheme = "https"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate / "ca.pem", certificate / "key.pem")
+            self._server.socket = context.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def endpoint(self) -> str:
         """Its URL."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def harm(self, kind: str, method: str = "GET", **more: Any) -> Harm:
         """One more harm; the first that matches counts."""
@@ -88,6 +101,11 @@ class FaultProxy:
         """No harm from now on."""
         with self._lock:
             self._harms.clear()
+
+    def hang_up(self) -> None:
+        """Close what stalls now; a harm that is still there stalls others."""
+        self.ended.set()
+        self.ended = threading.Event()
 
     def count(self, method: str, within: str = "") -> int:
         """How many such requests came."""

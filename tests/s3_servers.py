@@ -1,7 +1,7 @@
 """A real S3 server as a child, once for all tests of a session, and a proxy in front of it that does harm on purpose.
 
-As a pytest plug-in (``pytest_plugins = ["s3_servers"]``) it brings the fixtures ``weed``, ``account``, ``bucket`` and
-``proxy``; without pytest it serves benchmarks and demos.
+PYTEST_DONT_REWRITE. As a pytest plug-in (``pytest_plugins = ["s3_servers"]``) it brings the fixtures ``weed``,
+``account``, ``bucket`` and ``proxy``; without pytest it serves benchmarks and demos.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ ACCESS_KEY, SECRET_KEY = weed.ACCESS_KEY, weed.SECRET_KEY
 READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+_MADE_BEFORE = ("BucketAlreadyExists", "BucketAlreadyOwnedByYou")  # by a server that was killed since
 
 
 class Weed:
@@ -83,7 +84,9 @@ class Weed:
                 break
             try:
                 make_bucket(replace(self.account, bucket="ready", connect_seconds=1, silence_seconds=5))
-            except Fault:
+            except Fault as fault:
+                if fault.details.get("code") in _MADE_BEFORE:
+                    return
                 time.sleep(_POLL_SECONDS)
             else:
                 return
