@@ -43,6 +43,7 @@ def nothing_left(bucket: Bucket) -> bool:
     ("kind", "method", "query"),
     [
         ("drop", "PUT", "partNumber"),
+        ("stall", "PUT", "partNumber"),
         ("drop_late", "PUT", "partNumber"),
         ("error", "PUT", "partNumber"),
         ("ok_error", "PUT", "partNumber"),
@@ -69,7 +70,7 @@ def test_an_upload_survives_a_fault(
     assert len(RAW) == made.size
 
 
-@pytest.mark.parametrize("kind", ["drop", "error", "truncate", "flip", "ok_error", "stall_body"])
+@pytest.mark.parametrize("kind", ["drop", "stall", "error", "truncate", "flip", "ok_error", "stall_body"])
 def test_a_download_survives_a_fault(harmed: Bucket, proxy: FaultProxy, bucket: Bucket, kind: str) -> None:
     """Whatever happens to one answer, the consumer gets the stream."""
     made = upload(bucket, RAW)
