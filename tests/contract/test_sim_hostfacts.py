@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from simhost import BASE, WEB, Host
 
 
@@ -70,3 +71,21 @@ def test_images(host: Host):
     text = f'imgadm get: error (ImageNotInstalled): image "{WEB}" was not found on zpool "zones"\n'
     assert (3, text) == (done.returncode, done.stderr)
     assert f"Image {BASE} (base-64-lts 22.4.0) is already installed, skipping\n" == host.out("imgadm", "import", BASE)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("frob",), "unknown command frob"),
+        (("add", "lab", "00:11:22:33:44:55"), "No physical nic found with MAC address '00:11:22:33:44:55'"),
+        (("add", "lab", "zz:11"), "MAC address 'zz:11' is invalid"),
+        (("add", "lab", "aggr0"), "aggregation 'aggr0' does not exist"),
+        (("add", "lab"), "create non-local tag, but no mac address specified"),
+        (("add", "-l", "lab"), "nic tag name is invalid"),
+        (("list", "-d", ","), "Delimiter option requires parsable option to be set"),
+    ],
+)
+def test_nic_tags_that_cannot_be(host: Host, words: tuple[str, ...], said: str):
+    """A tag needs a nic of the host or an aggregation, an etherstub a number at its end."""
+    done = host.run("nictagadm", *words)
+    assert (1, f"Error: {said}\n") == (done.returncode, done.stderr)

@@ -119,5 +119,15 @@ def test_images_that_nobody_uses_go(host: Host) -> None:
     said = host.out("imgadm", "vacuum", "-n").splitlines()
     assert [False] == list({BASE in line for line in said})
     assert before == datasets(host)
-    assert said == host.out("imgadm", "vacuum", "-f").splitlines()
+    done = host.out("imgadm", "vacuum", "-f").splitlines()
+    assert said == [f"[dry-run] {line}" for line in done]
     assert [f"zones/{BASE}@final"] == [name for name in datasets(host) if name.endswith("@final")]
+
+
+def test_a_refusal_as_a_record(host: Host):
+    """With -E it tells code, message and status in JSON, as the only line on stderr."""
+    done = host.run("imgadm", "-E", "get", NOBODY)
+    record = json.loads(done.stderr)
+    message = f'image "{NOBODY}" was not found on zpool "zones"'
+    assert ("ImageNotInstalled", message, 3) == tuple(record["err"][name] for name in ("code", "message", "exitStatus"))
+    assert 3 == done.returncode

@@ -183,3 +183,39 @@ def test_different_vms_go_in_parallel(busy: Host):
     for stop in stops:
         stop.communicate(timeout=20)
     assert time.monotonic() - started < 2.5
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (("frob",), 2, 'Invalid command: "frob".'),
+        (("start", NOBODY, "colour=blue"), 2, "Invalid argument to start: colour"),
+        (("start", NOBODY, "cdrom=/iso"), 2, "Parameter to cdrom must be: path,model"),
+        (("start", NOBODY, "order=cd", "order=d"), 2, "You can only specify 'order' once when starting a VM"),
+        (("sysrq", NOBODY), 2, 'Wrong number of parameters to "sysrq"'),
+        (("sysrq", WEB, "nmi"), 1, 'Unable to send request to vm from state "stopped", must be'),
+        (("info", WEB), 1, f"Unable to get VM info for VM {WEB}: Unable to get info for vm from state"),
+        (("stop", "-t", "5", WEB), 0, f"VM {WEB} is already not 'running' (currently: stopped)"),
+        (("reboot", NOBODY), 1, "bad statusCode: 404"),
+        (("create-snapshot", NOBODY, "a b"), 1, "Invalid snapshot name"),
+        (("create-snapshot", WEB), 2, 'Wrong number of parameters to "create-snapshot"'),
+        (("validate",), 2, "Will not validate without a valid action."),
+        (("list", "-s", "-colour"), 1, "invalid sort field: -colour"),
+        (("list", "-o", "colour"), 1, "invalid order field: colour"),
+        (("list", "-o", "nics.*.ip"), 1, 'Invalid order key: "nics.*.ip"'),
+    ],
+)
+def test_words_are_judged_in_the_order_of_the_platform(host: Host, words: tuple[str, ...], status: int, said: str):
+    """Usage before the VM, the VM before its state, its state before its brand."""
+    host.create(autoboot=False)
+    done = host.run("vmadm", *words)
+    assert (status, True) == (done.returncode, done.stderr.startswith(said)), done.stderr
+
+
+def test_a_timeout_is_refused_where_there_is_none(host: Host):
+    """A running OS zone takes none, wherever the seconds stand among the words."""
+    host.create()
+    for words in (("-t", "5", WEB), (WEB, "-t", "5")):
+        done = host.run("vmadm", "stop", *words)
+        said = "Timeout option is only supported for bhyve, KVM and docker containers.\n"
+        assert (1, said) == (done.returncode, done.stderr)

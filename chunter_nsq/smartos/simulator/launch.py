@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 # Where each tool lives on the platform, and the module of .commands that plays it.
 TOOLS: dict[str, tuple[str, str]] = {
     "zoneadm": ("usr/sbin", "zoneadm"),
+    "zonecfg": ("usr/sbin", "zonecfg"),
     "vmadm": ("usr/sbin", "vmadm"),
     "imgadm": ("usr/sbin", "imgadm"),
     "fwadm": ("usr/sbin", "fwadm"),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import time
 
 from chunter_nsq.smartos.simulator.files import names, read_bytes, remove
 from chunter_nsq.smartos.simulator.pools import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
+from chunter_nsq.smartos.simulator.values import iso
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,11 +24,30 @@ FOLDER = "var/imgadm/images"
 COLUMNS = "uuid,name,version,os,type,pub"
 WIDTHS = {"uuid": 36, "name": 20, "version": 12, "os": 8, "type": 14, "pub": 10}
 NOT_INSTALLED = 3
+TOLD = re.compile(r"imgadm(?: \S+)?: error \((\w+)\): (.*)", re.DOTALL)
 
 
 def run(process: Process, pace: Pace) -> int:
-    """Do what the arguments say; the exit status."""
-    words = [word for word in process.arguments if word not in ("-v", "-E")]
+    """Do what the arguments say; the exit status. With -E what is refused is told as a record in JSON."""
+    try:
+        return _run(process, pace, [word for word in process.arguments if word not in ("-v", "-E")])
+    except Refused as refusal:
+        if "-E" in process.arguments:
+            raise Refused(_record(refusal), refusal.status) from refusal
+        raise
+
+
+def _record(refusal: Refused) -> str:
+    """A refusal as a line of a log; only tools read it."""
+    found = TOLD.fullmatch(refusal.text)
+    code, message = (found[1], found[2]) if found else ("InternalError", refusal.text)
+    error = {"message": message, "name": f"{code}Error", "code": code, "exitStatus": refusal.status}
+    now = iso(time.time())
+    record = {"name": "imgadm", "hostname": "smartos01", "pid": os.getpid(), "level": 50, "err": error}
+    return json.dumps(record | {"msg": message, "time": now, "v": 0}, ensure_ascii=False)
+
+
+def _run(process: Process, pace: Pace, words: list[str]) -> int:
     name = words[0] if words else ""
     if name == "import":
         from chunter_nsq.smartos.simulator.commands.imgadm_import import Import  # noqa: PLC0415 - rarely one is imported

@@ -100,12 +100,13 @@ def vacuum(process: Process, words: list[str], installed: Installed) -> int:
             raise Refused("imgadm vacuum: aborting")
     pool = open_pool(process.root)
     for uuid, record in unused.items():
-        if "-n" not in words:
+        mark = "[dry-run] " if "-n" in words else ""
+        if not mark:
             with pool:
                 pool.remove(f"{record['zpool']}/{uuid}")
             os.unlink(process.path(FOLDER, f"{record['zpool']}-{uuid}.json"))  # noqa: PTH108 - starts must be quick
         manifest = record["manifest"]
-        process.line(f"Deleted image {uuid} ({manifest['name']}@{manifest['version']})")
+        process.line(f"{mark}Deleted image {uuid} ({manifest['name']}@{manifest['version']})")
     pool.close()
     return 0
 

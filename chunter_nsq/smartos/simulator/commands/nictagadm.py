@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from chunter_nsq.smartos.simulator.files import read_bytes, write_bytes
-from chunter_nsq.smartos.simulator.host import USBKEY, NicTag, nic_tags, padded
+from chunter_nsq.smartos.simulator.host import USBKEY, NicTag, facts, nic_tags, padded, usbkey
 from chunter_nsq.smartos.simulator.process import Refused
 
 TYPE_CHECKING = False
@@ -11,23 +13,27 @@ if TYPE_CHECKING:
     from chunter_nsq.smartos.simulator.pace import Pace
     from chunter_nsq.smartos.simulator.process import Process
 
+STUB = re.compile("[a-zA-Z0-9_]{0,30}[0-9]")
+MAC = re.compile("(?:[0-9a-fA-F]{1,2}:){5}[0-9a-fA-F]{1,2}")
 USAGE = "Usage: nictagadm <subcommand> <args> ..."
 
 
 def run(process: Process, _pace: Pace) -> int:
     """Do what the arguments say; the exit status."""
-    verb = VERBS.get(process.arguments[0]) if process.arguments else None
-    if verb is None:
+    if not process.arguments:
         raise Refused(USAGE, 2)
+    verb = VERBS.get(process.arguments[0])
+    if verb is None:
+        raise Refused(f"Error: unknown command {process.arguments[0]}")
     return verb(process, list(process.arguments[1:]))
 
 
 def _list(process: Process, words: list[str]) -> int:
     delimiter = words[words.index("-d") + 1] if "-d" in words[:-1] else ":"
     if "-d" in words and "-p" not in words:
-        raise Refused("Error: Delimiter option requires parsable option to be set", 2)
+        raise Refused("Error: Delimiter option requires parsable option to be set")
     if "-l" in words and "-L" in words:
-        raise Refused("Error: Cannot specify both local and non-local options", 2)
+        raise Refused("Error: Cannot specify both local and non-local options")
     tags = nic_tags(process.root)
     if "-l" in words:
         tags = [tag for tag in tags if tag.kind == "etherstub"]
@@ -64,18 +70,33 @@ def _add(process: Process, words: list[str]) -> int:
     if not names:
         raise Refused(USAGE, 2)
     name = names[0]
-    if not name.replace("_", "").isalnum() or len(name) > 30:  # noqa: PLR2004 - the platform's limit
-        raise Refused(f"Error: invalid nic tag name: {name}")
     if any(tag.name == name for tag in nic_tags(process.root)):
         raise Refused(f"Error: nic tag '{name}' already exists")
     if "-l" in words:
+        if len(names) > 1:
+            raise Refused("Error: create local tag, but mac address specified")
+        if not STUB.fullmatch(name):
+            raise Refused("Error: nic tag name is invalid")
         stubs = [tag.name for tag in nic_tags(process.root) if tag.kind == "etherstub"]
         _set(process, "etherstub", ",".join([*stubs, name]))
     elif len(names) > 1:
-        _set(process, f"{name}_nic", names[1])
+        _set(process, f"{name}_nic", _address(process, names[1]))
     else:
-        raise Refused(USAGE, 2)
+        raise Refused("Error: create non-local tag, but no mac address specified")
     return 0
+
+
+def _address(process: Process, given: str) -> str:
+    """The address of a nic that the host has, or the name of an aggregation."""
+    if STUB.fullmatch(given):
+        if f"{given}_aggr" not in usbkey(process.root):
+            raise Refused(f"Error: aggregation '{given}' does not exist")
+        return given
+    if not MAC.fullmatch(given):
+        raise Refused(f"Error: MAC address '{given}' is invalid")
+    if padded(given) not in {nic["mac"] for nic in facts(process.root)["phys"]}:
+        raise Refused(f"Error: No physical nic found with MAC address '{padded(given)}'")
+    return padded(given)
 
 
 def _update(process: Process, words: list[str]) -> int:
@@ -83,7 +104,7 @@ def _update(process: Process, words: list[str]) -> int:
     if len(names) != 2:  # noqa: PLR2004 - a tag and an address
         raise Refused(USAGE, 2)
     tag = _tag(process, names[0])
-    _set(process, f"{tag.name}_nic", padded(names[1]) if ":" in names[1] else names[1])
+    _set(process, f"{tag.name}_nic", _address(process, names[1]))
     return 0
 
 

@@ -16,32 +16,34 @@ if TYPE_CHECKING:
 USAGE = """\
 Usage: vmadm <command> [options]
 
- create [-f <filename>]
- console <uuid>
- delete <uuid>
- events [-fjr] [uuid]
- get <uuid>
- info <uuid> [type,...]
- install <uuid>
- kill [-s SIGNAL|-SIGNAL] <uuid>
- list [-p] [-H] [-o field,...] [-s field,...] [field=value ...]
- lookup [-j|-1] [-o field,...] [field=value ...]
- reboot <uuid> [-F]
- receive [-f <filename>]
- reprovision [-f <filename>]
- send <uuid> [target]
- start <uuid> [option=value ...]
- stop <uuid> [-F] [-t timeout]
- sysrq <uuid> <nmi|screenshot>
- update <uuid> [-f <filename>]
- update <uuid> property=value [property=value ...]
- validate create [-f <filename>]
- validate update <brand> [-f <filename>]
- create-snapshot <uuid> <snapname>
- delete-snapshot <uuid> <snapname>
- rollback-snapshot <uuid> <snapname>
+create [-f <filename>]
+create-snapshot <uuid> <snapname>
+console <uuid>
+delete <uuid>
+delete-snapshot <uuid> <snapname>
+events [-fjr] [uuid]
+get <uuid>
+info <uuid> [type,...]
+install <uuid>
+kill [-s SIGNAL|-SIGNAL] <uuid>
+list [-p] [-H] [-o field,...] [-s field,...] [field=value ...]
+lookup [-j|-1] [-o field,...] [field=value ...]
+reboot <uuid> [-F]
+receive [-f <filename>]
+reprovision <uuid> [-f <filename>]
+rollback-snapshot <uuid> <snapname>
+send <uuid> [target]
+start <uuid> [option=value ...]
+stop <uuid> [-F] [-t timeout]
+sysrq <uuid> <nmi|screenshot>
+update <uuid> [-f <filename>]
+ -or- update <uuid> property=value [property=value ...]
+validate create [-f <filename>]
+validate update <brand> [-f <filename>]
 """
 ALIASES = {"boot": "start", "halt": "stop", "destroy": "delete", "json": "get", "recv": "receive"}
+# The option of a verb that takes the next word.
+VALUED = {"stop": "-t", "update": "-f", "reprovision": "-f"}
 MODULES = {
     "get": "vmadm_show", "list": "vmadm_list", "lookup": "vmadm_list", "info": "vmadm_show", "events": "vmadm_events",
     "create": "vmadm_create", "update": "vmadm_update", "validate": "vmadm_validate", "start": "vmadm_power",
@@ -62,16 +64,19 @@ def run(process: Process, pace: Pace) -> int:
         raise Refused(USAGE, 2)
     verb = ALIASES.get(words[0], words[0])
     if verb not in MODULES:
-        raise Refused(f"Invalid sub-command: {words[0]}\n{USAGE}" if words[0] else USAGE, 2)
+        raise Refused(f'Invalid command: "{words[0]}".\n{USAGE}' if words[0] else USAGE, 2)
     module = __import__(f"chunter_nsq.smartos.simulator.commands.{MODULES[verb]}", fromlist=["VERBS"])
     play: Verb = module.VERBS[verb]
     return play(process, pace, words[1:])
 
 
 def take_uuid(verb: str, words: list[str]) -> str:
-    """The first word that is no option, which must have the form of a UUID."""
-    uuid = next((word for word in words if not word.startswith("-")), "")
-    if len(uuid) != 36 or any(uuid[at] != "-" for at in (8, 13, 18, 23)):  # noqa: PLR2004 - the form of a UUID
+    """The first word that is neither an option nor an option's value, which must have the form of a UUID."""
+    option, before = VALUED.get(verb), ["", *words]
+    plain = (at for at, word in enumerate(words) if not word.startswith("-") and before[at] != option)
+    at = next(plain, None)
+    uuid = "" if at is None else words[at]
+    if len(uuid) != 36 or any(uuid[dash] != "-" for dash in (8, 13, 18, 23)):  # noqa: PLR2004 - the form of a UUID
         raise Refused(f"Invalid or missing UUID for {verb}\n{USAGE}", 2)
     words.remove(uuid)
     return uuid

@@ -31,7 +31,7 @@ PROVISION_SECONDS = 300
 CONFIG_KEYS = ("customer_metadata", "internal_metadata", "tags", "routes")
 
 
-def read_payload(process: Process, words: list[str]) -> Any:
+def read_payload(process: Process, words: list[str], verb: str = "create") -> Any:
     """The JSON that was given with -f or on stdin."""
     if "-f" in words:
         at = words.index("-f")
@@ -43,7 +43,7 @@ def read_payload(process: Process, words: list[str]) -> Any:
             with open(path, "rb") as file:  # noqa: PTH123 - start-up matters here, pathlib is slow to import
                 return _decoded(file.read())
     elif process.stdin_is_terminal():
-        raise Refused(f"Will not create from stdin when stdin is a tty.\n{USAGE}", 2)
+        raise Refused(f"Will not {verb} from stdin when stdin is a tty.\n{USAGE}", 2)
     return _decoded(process.stdin())
 
 
@@ -59,8 +59,6 @@ def _decoded(content: bytes) -> Any:
 
 def _create(process: Process, pace: Pace, words: list[str]) -> int:
     payload = read_payload(process, words)
-    if words:
-        raise Refused(f"Invalid argument: {words[0]}\n{USAGE}", 2)
     if not isinstance(payload, dict):
         raise Refused("Invalid JSON payload: not an object")
     world = World(process.root)

@@ -130,17 +130,24 @@ def _flags(words: list[str], known: str) -> set[str]:
     return flags
 
 
+def _check_fields(columns: list[str], order: list[str]) -> None:
+    """Refuse columns of several values first, then fields that are none, those to sort by first."""
+    for what, fields in (("order", columns), ("sort", order)):
+        for field in fields:
+            if re.match(r"(?:disks|filesystems|nics)\.\*", field):
+                raise Refused(f'Invalid {what} key: "{field}"')
+    for what, fields in (("sort", order), ("order", columns)):
+        for field in fields:
+            if not _known(field[1:] if what == "sort" and field[:1] in ("-", "+") else field):
+                raise Refused(f"invalid {what} field: {field}")
+
+
 def _list(process: Process, _pace: Pace, words: list[str]) -> int:
     columns = (_option(words, "-o") or "uuid,type,ram,state,alias").split(",")
     order = (_option(words, "-s") or "ram,uuid").split(",")
     flags = _flags(words, "Hp")
     filters = _filters(words, "Invalid filter key")
-    for column in columns:
-        if not _known(column):
-            raise Refused(f"Invalid field: {column}")
-    for field in order:
-        if not _known(field.lstrip("-")):
-            raise Refused(f"invalid order field: {field.lstrip('-')}")
+    _check_fields(columns, order)
     vms = [vm for vm in _vms(process) if all(_matches(vm, key, value) for key, value in filters.items())]
     for field in reversed(order):
         _sort(vms, field)
@@ -165,7 +172,7 @@ def _cell(vm: VM, column: str, empty: str) -> str:
 
 
 def _sort(vms: list[VM], field: str) -> None:
-    name = field.lstrip("-")
+    name = field[1:] if field[:1] in ("-", "+") else field
 
     def place(vm: VM) -> tuple[bool, bool, float, str]:
         found = values(vm, name)
@@ -191,7 +198,7 @@ def _lookup(process: Process, _pace: Pace, words: list[str]) -> int:
     if columns is not None:
         names = columns.split(",")
         vms = [{name: vm[name] for name in names if name in vm} for vm in vms]
-    process.line(pretty(vms[0]) if "1" in flags else pretty(vms))
+    process.line(pretty(vms))
     return 0
 
 

@@ -31,6 +31,7 @@ def _find(process: Process, uuid: str, refusal: str) -> tuple[World, dict[str, A
 
 def _start(process: Process, pace: Pace, words: list[str]) -> int:
     uuid = take_uuid("start", words)
+    _check_media(words)
     attempt = f"Unable to start VM {uuid}: "
     world, vm = _find(process, uuid, attempt + NOT_FOUND)
     if vm["state"] == "running":
@@ -38,10 +39,6 @@ def _start(process: Process, pace: Pace, words: list[str]) -> int:
         return 0
     if vm["state"] != "stopped":
         raise Refused(attempt + f'Cannot start vm from state "{vm["state"]}", must be "stopped".')
-    for word in words:
-        key, equals, _ = word.partition("=")
-        if not equals or key not in ("order", "once", "cdrom", "disk"):
-            raise Refused(f"Invalid argument: {word}\n{USAGE}", 2)
     set_properties(world, vm["zonename"], {"autoboot": True})
     pace.step("autoboot", 0.2)
     with world.zone_lock(vm["zonename"]):
@@ -54,18 +51,30 @@ def _start(process: Process, pace: Pace, words: list[str]) -> int:
     return 0
 
 
+def _check_media(words: list[str]) -> None:
+    """What a hardware VM boots from this once: ``order=cd``, ``cdrom=path,model``, ``disk=path,model``."""
+    pairs = [word.partition("=")[::2] for word in words if not word.startswith("-")]
+    if sum(key == "order" for key, _ in pairs) > 1:
+        raise Refused(f"You can only specify 'order' once when starting a VM\n{USAGE}", 2)
+    for key, value in pairs:
+        if key not in ("order", "cdrom", "disk"):
+            raise Refused(f"Invalid argument to start: {key}\n{USAGE}", 2)
+        if key != "order" and not all(value.split(",")[at : at + 1] not in ([], [""]) for at in (0, 1)):
+            raise Refused(f"Parameter to {key} must be: path,model\n{USAGE}", 2)
+
+
 def _stop(process: Process, pace: Pace, words: list[str]) -> int:
     uuid = take_uuid("stop", words)
     force = "-F" in words
     world, vm = _find(process, uuid, NOT_FOUND if force else f"VM {uuid} not found")
-    if "-t" in words and vm["brand"] not in ("kvm", "bhyve") and not vm.get("docker"):
-        raise Refused("Timeout option is only supported for bhyve, KVM and docker containers.")
     name = vm["zonename"]
     set_properties(world, name, {"autoboot": False})
     pace.step("autoboot", 0.1)
     if vm["state"] != "running" and not (force and vm["zone_state"] in ("ready", "shutting_down", "down", "running")):
         process.err(f"VM {uuid} is already not 'running' (currently: {vm['state']})")
         return 0
+    if "-t" in words and not force and not vm["hvm"] and not vm.get("docker"):
+        raise Refused("Timeout option is only supported for bhyve, KVM and docker containers.")
     if vm["hvm"] and not force:
         set_properties(world, name, {"transition": transition("stopping", "stopped", HVM_STOP_SECONDS)})
     pace.step("shutdown", 0.0 if force else 0.5)
@@ -82,15 +91,16 @@ def _stop(process: Process, pace: Pace, words: list[str]) -> int:
 def _reboot(process: Process, pace: Pace, words: list[str]) -> int:
     uuid = take_uuid("reboot", words)
     force = "-F" in words
-    world, vm = _find(process, uuid, f"Unable to reboot VM {uuid}: {NOT_FOUND}")
-    if vm["state"] != "running":
+    world, vm = _find(process, uuid, NOT_FOUND)
+    if vm["state"] != "running" and not (vm.get("docker") and vm["state"] == "stopped" and not force):
         text = "reset" if force else "reboot"
         raise Refused(f'Cannot {text} vm from state "{vm["state"]}", must be "running"' + ("." if force else ""))
     name = vm["zonename"]
     if not (force and vm["brand"] == "kvm"):
         with world.zone_lock(name):
             pace.step("shutdown", 0.0 if force else 0.2)
-            lifecycle.halt(world, name, pace, 0.4)
+            if vm["state"] == "running":
+                lifecycle.halt(world, name, pace, 0.4)
             lifecycle.boot(world, name, pace, 0.4)
     process.err(f"Successfully completed reboot for VM {uuid}")
     return 0
@@ -116,14 +126,18 @@ def _kill(process: Process, _pace: Pace, words: list[str]) -> int:
 
 def _sysrq(process: Process, _pace: Pace, words: list[str]) -> int:
     uuid = take_uuid("sysrq", words)
-    kind = words[0] if words else "nmi"
+    if len(words) != 1:
+        raise Refused(f'Wrong number of parameters to "sysrq"\n{USAGE}', 2)
+    kind = words[0]
     if kind not in ("nmi", "screenshot"):
         raise Refused(f"Invalid sysrq type: {kind}\n{USAGE}", 2)
     _, vm = _find(process, uuid, NOT_FOUND)
-    if not vm["hvm"]:
-        raise Refused('The sysrq command is only supported for VMs  with brand "bhyve" or "kvm".')
     if vm["state"] not in ("running", "stopping"):
         raise Refused(f'Unable to send request to vm from state "{vm["state"]}", must be "running" or "stopping".')
+    if not vm["hvm"]:
+        raise Refused('The sysrq command is only supported for VMs  with brand "bhyve" or "kvm".')
+    if vm["brand"] == "bhyve" and kind != "nmi":
+        raise Refused(f'Invalid sysrq "{kind}" valid values: "nmi".')
     process.err(f"Sent {'NMI' if kind == 'nmi' else 'screenshot sysrq'} to VM {uuid}")
     return 0
 

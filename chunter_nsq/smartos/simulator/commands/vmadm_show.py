@@ -42,13 +42,13 @@ def _info(process: Process, _pace: Pace, words: list[str]) -> int:
     vm = Machines(World(process.root)).get(uuid)
     if vm is None:
         raise Refused(attempt + "bad statusCode: 404")
-    known = INFO_TYPES.get(vm["brand"])
-    if known is None:
-        raise Refused(attempt + f"no info types supported for brand {vm['brand']}")
     if vm["state"] not in ("running", "stopping"):
         raise Refused(
             attempt + f'Unable to get info for vm from state "{vm["state"]}", must be "running" or "stopping".'
         )
+    known = INFO_TYPES.get(vm["brand"])
+    if known is None:
+        raise Refused(attempt + f"no info types supported for brand {vm['brand']}")
     types = [word for text in words for word in text.split(",")] or ["all"]
     for one in types:
         if one not in known:

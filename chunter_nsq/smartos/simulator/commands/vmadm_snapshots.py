@@ -27,7 +27,9 @@ NAME = re.compile(r"[A-Za-z0-9\-_.:%]{1,64}")
 def _target(process: Process, verb: str, words: list[str], refusal: str) -> tuple[World, dict[str, Any], str]:
     uuid = take_uuid(verb, words)
     if len(words) != 1:
-        raise Refused(f"Wrong number of arguments for {verb}\n{USAGE}", 2)
+        raise Refused(f'Wrong number of parameters to "{verb}"\n{USAGE}', 2)
+    if not NAME.fullmatch(words[0]):
+        raise Refused("Invalid snapshot name")
     world = World(process.root)
     vm = Machines(world).get(uuid)
     if vm is None:
@@ -41,8 +43,6 @@ def _create(process: Process, _pace: Pace, words: list[str]) -> int:
         raise Refused("snapshots for kvm VMs currently unsupported")
     if vm.get("datasets"):
         raise Refused("Cannot currently snapshot zones that have datasets")
-    if not NAME.fullmatch(short):
-        raise Refused("Invalid snapshot name")
     with world.config_lock(vm["uuid"]):
         pool = open_pool(world.root)
         with pool:
@@ -63,6 +63,8 @@ def _create(process: Process, _pace: Pace, words: list[str]) -> int:
 
 def _delete(process: Process, _pace: Pace, words: list[str]) -> int:
     world, vm, short = _target(process, "delete-snapshot", words, "VM {uuid} not found")
+    if vm["brand"] == "kvm":
+        raise Refused("snapshots for kvm VMs currently unsupported")
     with world.config_lock(vm["uuid"]):
         pool = open_pool(world.root)
         with pool:

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 
 def _validate(process: Process, _pace: Pace, words: list[str]) -> int:
-    payload = read_payload(process, words)
-    action = words[0] if words else ""
-    if action not in ("create", "update"):
+    file = words.index("-f") if "-f" in words else len(words)
+    plain = words[:file] + words[file + 2 :]
+    if not plain:
         raise Refused(f"Will not validate without a valid action.\n{USAGE}", 2)
-    if action == "update" and len(words) != 2:  # noqa: PLR2004 - an action and a brand
+    action = plain[0]
+    if action == "update" and len(plain) != 2:  # noqa: PLR2004 - an action and a brand
         raise Refused(f"Will not validate without a valid action and brand.\n{USAGE}", 2)
-    brand = words[1] if action == "update" else payload.get("brand")
+    payload = read_payload(process, words, "validate")
+    brand = plain[1] if action == "update" else payload.get("brand")
     try:
         errors = validate(payload, action, brand, surroundings(process.root))
     except Crash as crash:
