@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
+from chunter_nsq.endings import CUT_OFF, SWITCHED, WAITS, Errors
+from chunter_nsq.errors import Fault
 from chunter_nsq.ground import Ground
 from chunter_nsq.messages.events import Event, Note
 from chunter_nsq.messages.params import Nothing
@@ -94,6 +96,17 @@ class Action:
     leaves: bool
     instant: bool
     resumable: bool
+    declared: Errors
+
+    @property
+    def errors(self) -> dict[type[Fault], str]:
+        """How it may end badly beside the ways that are open to every command, each with what it means."""
+        kind = (
+            (SWITCHED if self.group is not None else {})
+            | (WAITS if self.lane is not Lane.QUERY else {})
+            | (CUT_OFF if self.recovery is Recovery.INTERRUPT else {})
+        )
+        return {**kind, **self.declared}
 
     @property
     def first_lane(self) -> Lane:
@@ -117,6 +130,7 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
     leaves: bool = False,
     instant: bool = False,
     resumable: bool = False,
+    errors: Errors | None = None,
 ) -> Callable[[Handler], Action]:
     """Declare the function below it to be the action ``name``.
 
@@ -135,13 +149,14 @@ def action(  # noqa: PLR0913 - one keyword for each column of the table
         leaves: Whether it yields ``Leave``.
         instant: A query of what the agent has in memory: it is answered before it is journalled, with its end.
         resumable: Long work that is put down when the agent ends, and gone on with where it was by the next one.
+        errors: How it may end badly beside what the dispatcher does with all commands of its kind.
     """
 
     def declare(run: Handler) -> Action:
         is_change = lane is not Lane.QUERY if changes is None else changes
         return Action(
             name, run, form, lane, subject, is_change, group, recovery, exclusive, cancellable, limited, names,
-            leaves, instant, resumable,
+            leaves, instant, resumable, errors or {},
         )  # fmt: skip
 
     return declare

@@ -75,7 +75,7 @@ _DRAIN_SECONDS = 45.0
 _FLUSH_SECONDS = 5.0
 _PRUNE_SECONDS = 3600.0
 _ZFS_SECONDS = 300.0
-_LOOK_SECONDS = 30.0  # of tools that only look; those that change something have machine_timeout
+_LOOK_SECONDS = 30.0  # of tools that only look, at most; those that change something have machine_timeout
 
 
 async def serve(paths: Paths) -> int:
@@ -126,7 +126,8 @@ class Agent:
         root = Path(config.platform_root)
         listen_host, _, listen_port = config.status_listen.rpartition(":")
         self._listen = (listen_host.strip("[]"), int(listen_port or 0))
-        self.runner = Runner(root, run_dir=paths.run, timeout_seconds=_LOOK_SECONDS)
+        look_seconds = min(_LOOK_SECONDS, config.machine_timeout_seconds)
+        self.runner = Runner(root, run_dir=paths.run, timeout_seconds=look_seconds)
         self.host = Host(
             id=host_id,
             prefix=config.topic_prefix,

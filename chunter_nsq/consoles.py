@@ -48,6 +48,11 @@ class Consoles:
             raise InsufficientResources(f"there are {MOST_SESSIONS} consoles open on this host: close one of them")
         return known is not None
 
+    def has(self, session: str, uuid: str) -> bool:
+        """Whether that machine has that session now."""
+        one = self._sessions.get(session)
+        return one is not None and one.uuid == uuid
+
     async def open(self, session: str, uuid: str, argv: tuple[str, ...], size: Size, *, runs: bool) -> dict[str, str]:
         """Open a session, or give one that is open another size; its topics.
 
@@ -65,9 +70,9 @@ class Consoles:
 
     async def close(self, session: str, uuid: str) -> dict[str, str]:
         """Close a session and wait for its end; its topics. Raises NotFound."""
-        one = self._sessions.get(session)
-        if one is None or one.uuid != uuid:
+        if not self.has(session, uuid):
             raise NotFound(f"the machine {uuid} has no console session {session}")
+        one = self._sessions[session]
         one.end("closed")
         await one.ended()
         return one.topics

@@ -9,7 +9,16 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from chunter_nsq.actions import Done, Lane, Leave, Progress, Subject, Yield, action
-from chunter_nsq.errors import Fault
+from chunter_nsq.endings import KEYS, MANIFESTS, STORE, TOOLS
+from chunter_nsq.errors import (
+    AlreadyExists,
+    Fault,
+    InsufficientResources,
+    InvalidState,
+    NoRestorePath,
+    NotFound,
+    StorageFailed,
+)
 from chunter_nsq.messages.backup_params import BackupCreate, BackupRestore
 from chunter_nsq.messages.command import Command
 from chunter_nsq.tools import Tools
@@ -24,6 +33,16 @@ from chunter_nsq.tools import Tools
     cancellable=True,
     leaves=True,
     resumable=True,
+    errors={
+        NotFound: "there is no such machine here, or it has no such snapshot and `create` is false",
+        AlreadyExists: "there is a backup of that name, or a snapshot and `create` is true",
+        InvalidState: "no increment can start from that parent; or there is no store",
+        InsufficientResources: "there is no space for the snapshot",
+        StorageFailed: STORE[StorageFailed],
+    }
+    | MANIFESTS
+    | KEYS
+    | TOOLS,
 )
 async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Store a snapshot of a machine, whole or what changed since a parent; other commands go on meanwhile."""
@@ -67,6 +86,16 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     group="backup_api",
     cancellable=True,
     resumable=True,
+    errors={
+        AlreadyExists: "there is a machine of the uuid that `as_uuid` names",
+        InvalidState: "the machine is not stopped, or is to be made without a configuration; or there is no store",
+        InsufficientResources: "what is to be received does not fit beside what is there",
+        NoRestorePath: "a backup is missing on the way to this one",
+        StorageFailed: STORE[StorageFailed],
+    }
+    | MANIFESTS
+    | KEYS
+    | TOOLS,
 )
 async def restore(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Bring a stopped machine back to a backup, or make it anew from one; it stays as it is until all is proven."""

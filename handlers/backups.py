@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
-from chunter_nsq.actions import Done, Lane, Leave, Progress, Recovery, Subject, Yield, action
-from chunter_nsq.errors import NotFound
+from chunter_nsq.actions import Done, Lane, Leave, Progress, Subject, Yield, action
+from chunter_nsq.endings import KEYS, MANIFESTS, STORE, TOOLS
+from chunter_nsq.errors import InsufficientResources, InvalidState, NoRestorePath, NotFound
 from chunter_nsq.ground import Ground
 from chunter_nsq.messages.backup_params import BackupDelete, BackupList, BackupPrune, BackupVerify
 from chunter_nsq.messages.command import Command
@@ -23,7 +24,16 @@ if TYPE_CHECKING:
     from chunter_nsq.storage.manifest import Manifest
 
 
-@action("backup.list", form=BackupList, subject=Subject.OPTIONAL, group="backup_api", recovery=Recovery.INTERRUPT)
+_MISSING = {NotFound: "there is no such backup"}
+
+
+@action(
+    "backup.list",
+    form=BackupList,
+    subject=Subject.OPTIONAL,
+    group="backup_api",
+    errors=STORE | KEYS,
+)
 async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """The backups of a machine, or of all, as their manifests in the store say."""
     from chunter_nsq.backup import keeping  # noqa: PLC0415 - loaded when first used
@@ -43,6 +53,15 @@ async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     changes=False,
     leaves=True,
     resumable=True,
+    errors=_MISSING
+    | STORE
+    | MANIFESTS
+    | {
+        NoRestorePath: "a backup is missing on the way to this one (level restore)",
+        InsufficientResources: "there is no space to receive it in (level restore)",
+    }
+    | KEYS
+    | TOOLS,
 )
 async def verify(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Look whether a backup is what was stored: its objects, every byte, its streams, or all of it received."""
@@ -72,7 +91,19 @@ async def verify(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"level": params.level, "good": good, "files": files, "seconds": seconds}, (event,))
 
 
-@action("backup.delete", form=BackupDelete, lane=Lane.TRANSFER, subject=Subject.REQUIRED, group="backup_api")
+@action(
+    "backup.delete",
+    form=BackupDelete,
+    lane=Lane.TRANSFER,
+    subject=Subject.REQUIRED,
+    group="backup_api",
+    errors=_MISSING
+    | STORE
+    | {InvalidState: "others could not be restored without it, something stands on the snapshot, or there is no store"}
+    | MANIFESTS
+    | KEYS
+    | TOOLS,
+)
 async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Delete a backup's snapshot on this host, its objects in the store, or both; no chain is broken without force."""
     from chunter_nsq.backup import keeping, thinning, told  # noqa: PLC0415 - loaded when first used
@@ -104,7 +135,14 @@ async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"freed": freed, "backups": names, "datasets": list(local)}, events)
 
 
-@action("backup.prune", form=BackupPrune, lane=Lane.TRANSFER, subject=Subject.OPTIONAL, group="backup_api")
+@action(
+    "backup.prune",
+    form=BackupPrune,
+    lane=Lane.TRANSFER,
+    subject=Subject.OPTIONAL,
+    group="backup_api",
+    errors=STORE | MANIFESTS | KEYS,
+)
 async def prune(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Delete backups in the store that a rule does not keep; those that a kept one needs are kept too."""
     from chunter_nsq.backup import keeping, told  # noqa: PLC0415 - loaded when first used

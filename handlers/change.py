@@ -11,7 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from chunter_nsq.actions import Done, Lane, Subject, Yield, action
-from chunter_nsq.errors import Interrupted, InvalidMessage, NotFound
+from chunter_nsq.endings import TOOLS
+from chunter_nsq.errors import (
+    InsufficientResources,
+    Interrupted,
+    InvalidMessage,
+    InvalidState,
+    NotFound,
+    Unsupported,
+)
 from chunter_nsq.fifo.config import from_vmadm
 from chunter_nsq.layout import update_payload
 from chunter_nsq.messages.command import Command
@@ -24,7 +32,20 @@ from chunter_nsq.tools import Tools
 _KNOWN_BY = {"nics": "mac", "disks": "path", "filesystems": "target"}
 
 
-@action("machine.update", form=MachineUpdate, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+@action(
+    "machine.update",
+    form=MachineUpdate,
+    lane=Lane.MACHINE,
+    subject=Subject.REQUIRED,
+    errors={
+        NotFound: "there is no such machine here, or it has no such NIC, disk or filesystem",
+        InvalidState: "it is in a state in which this cannot be changed",
+        InsufficientResources: "there is less space than that wants, or more in use than it leaves",
+        Unsupported: "this cannot be changed of a machine of its brand",
+        Interrupted: "the agent ended while something was being added; look whether it is there",
+    }
+    | TOOLS,
+)
 async def update(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Change a machine as a vmadm payload says, or as FiFo does; a package changes its size."""
     params: MachineUpdate = command.params

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from chunter_nsq.actions import Done, Recovery, Subject, Yield, action
-from chunter_nsq.errors import InvalidState
+from chunter_nsq.actions import Done, Subject, Yield, action
+from chunter_nsq.endings import MACHINE, TOOLS
+from chunter_nsq.errors import AlreadyExists, InsufficientResources, InvalidState, Locked, NotFound
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.console_params import ConsoleClose, ConsoleOpen
 from chunter_nsq.smartos import vmadm, zlogin
@@ -25,8 +26,15 @@ _UP = frozenset({"running", "stopped", "stopping", "provisioning"})
     form=ConsoleOpen,
     subject=Subject.REQUIRED,
     group="console_api",
-    recovery=Recovery.INTERRUPT,
     changes=True,
+    errors=MACHINE
+    | {
+        InvalidState: "the machine has no console in this state",
+        AlreadyExists: "a session of that name is one of another machine",
+        Locked: "somebody else sits at that console",
+        InsufficientResources: "there are as many consoles open as a host has",
+    }
+    | TOOLS,
 )
 async def open_session(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Open a machine's console under a name; what is typed and shown goes through the session's two topics.
@@ -54,15 +62,15 @@ async def open_session(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     form=ConsoleClose,
     subject=Subject.REQUIRED,
     group="console_api",
-    recovery=Recovery.INTERRUPT,
     changes=True,
+    errors={NotFound: "the machine has no such session"},
 )
 async def close_session(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Close a session; the last message of its output says so."""
     params: ConsoleClose = command.params
     uuid = checked_uuid(command.uuid or "")
     if command.dry_run:
-        found = {"is_open": tools.consoles.check(params.session, uuid)}
+        found = {"is_open": tools.consoles.has(params.session, uuid)}
         yield Done({"dry_run": True, "argv": [], "found": found})
         return
     yield Done({"session": params.session, "topics": await tools.consoles.close(params.session, uuid)})

@@ -21,7 +21,16 @@ from contextlib import aclosing
 from typing import Any, cast
 
 from chunter_nsq.actions import Done, Lane, Progress, Subject, Yield, action
-from chunter_nsq.errors import AlreadyExists, Fault, Interrupted, NotFound
+from chunter_nsq.endings import TOOLS
+from chunter_nsq.errors import (
+    AlreadyExists,
+    Fault,
+    InsufficientResources,
+    Interrupted,
+    Locked,
+    NotFound,
+    Unsupported,
+)
 from chunter_nsq.fifo.config import from_vmadm
 from chunter_nsq.layout import Layout, images_of
 from chunter_nsq.memory import memory_event, wanted_mib
@@ -53,6 +62,15 @@ def assigned_uuid(command: Command) -> str:
     exclusive=True,
     limited=False,
     names=assigned_uuid,
+    errors={
+        AlreadyExists: "a machine or a dataset of that uuid is there",
+        NotFound: "no source has the image",
+        Locked: "the host lock was held for another machine all the time that this waited",
+        InsufficientResources: "there is less memory or space than it wants",
+        Unsupported: "this kind of machine cannot be made here",
+        Interrupted: "the agent ended half-way; what there was of the machine was removed",
+    }
+    | TOOLS,
 )
 async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Create a machine from a vmadm payload, or as FiFo describes it; a missing image is imported first."""

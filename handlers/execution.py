@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from chunter_nsq.actions import Done, Lane, Progress, Recovery, Subject, Yield, action
+from chunter_nsq.endings import MACHINE, TOOLS
 from chunter_nsq.errors import InvalidState, NotFound, ToolTimeout, Unsupported
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.execution_params import Execution
@@ -54,6 +55,10 @@ class _Output:
     recovery=Recovery.INTERRUPT,
     cancellable=True,
     limited=False,
+    errors=MACHINE
+    | {InvalidState: "the machine does not run", Unsupported: "a machine of its brand cannot be entered"}
+    | TOOLS
+    | {ToolTimeout: "the program did not end within `timeout` and was killed, with all that it had started"},
 )
 async def execute(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Run a program in a machine as root; a result with any exit status of it is a success."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chunter_nsq.actions import Done, Lane, Recovery, Subject, Yield, action
-from chunter_nsq.errors import InvalidMessage
+from chunter_nsq.endings import MACHINE, TOOLS
+from chunter_nsq.errors import InvalidMessage, Unsupported
 from chunter_nsq.fifo.ownership import is_of
 from chunter_nsq.fifo.reconciliation import Reconciliation, is_enabled, payload, reconcile, texts
 from chunter_nsq.messages.command import Command
@@ -45,6 +46,7 @@ class _Plan:
     subject=Subject.REQUIRED,
     group="firewall_api",
     recovery=Recovery.RERUN,
+    errors=MACHINE | {Unsupported: "a rule names what fwadm cannot express; nothing is opened instead"} | TOOLS,
 )
 async def update(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Make the rules of a machine those that are given; rules that somebody else made stay as they are.

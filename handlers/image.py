@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from chunter_nsq.actions import Done, Lane, Progress, Yield, action
-from chunter_nsq.errors import InvalidState, NotFound
+from chunter_nsq.endings import TOOLS
+from chunter_nsq.errors import InsufficientResources, InvalidState, NotFound
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.image_params import ImageImport, ImageNamed
 from chunter_nsq.smartos import imgadm
@@ -21,14 +22,22 @@ def _image(command: Command) -> str:
     return str(command.params.image)
 
 
-@action("image.list", group="image_api")
+@action("image.list", group="image_api", errors=TOOLS)
 async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """The installed images, each with the number of machines and disks made from it."""
     del command
     yield Done({"images": [asdict(one) for one in await tools.imgadm.list()]})
 
 
-@action("image.import", form=ImageImport, lane=Lane.TRANSFER, group="image_api", cancellable=True, names=_image)
+@action(
+    "image.import",
+    form=ImageImport,
+    lane=Lane.TRANSFER,
+    group="image_api",
+    cancellable=True,
+    names=_image,
+    errors={NotFound: "no source has it", InsufficientResources: "there is no space for it"} | TOOLS,
+)
 async def fetch(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Import an image; one that is installed is a success, one that is on its way is waited for."""
     params: ImageImport = command.params
@@ -47,7 +56,18 @@ async def fetch(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"image": asdict(known) if known else {"uuid": params.image}})
 
 
-@action("image.delete", form=ImageNamed, lane=Lane.MACHINE, group="image_api", names=_image)
+@action(
+    "image.delete",
+    form=ImageNamed,
+    lane=Lane.MACHINE,
+    group="image_api",
+    names=_image,
+    errors={
+        NotFound: "there is no such image here",
+        InvalidState: "machines were made from it, or it is just being imported",
+    }
+    | TOOLS,
+)
 async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Delete an image that nothing was made from."""
     params: ImageNamed = command.params

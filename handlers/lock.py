@@ -10,14 +10,18 @@ import time
 from collections.abc import AsyncIterator
 
 from chunter_nsq.actions import Done, Subject, Yield, action
+from chunter_nsq.endings import Errors
+from chunter_nsq.errors import Locked
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.events import timestamp
 from chunter_nsq.messages.params import Change
 from chunter_nsq.smartos.names import checked_uuid
 from chunter_nsq.tools import Tools
 
+_HELD: Errors = {Locked: "it is held for another machine; `details` says for which, and how long still"}
 
-@action("lock.acquire", form=Change, subject=Subject.REQUIRED, changes=True)
+
+@action("lock.acquire", form=Change, subject=Subject.REQUIRED, changes=True, errors=_HELD)
 async def acquire(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Hold the host lock for a machine for 60 seconds, or go on holding it; machine.create of others waits meanwhile.
 
@@ -31,7 +35,7 @@ async def acquire(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"holder": uuid, "expires": timestamp(time.time() + seconds)})
 
 
-@action("lock.release", form=Change, subject=Subject.REQUIRED, changes=True)
+@action("lock.release", form=Change, subject=Subject.REQUIRED, changes=True, errors=_HELD)
 async def release(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Give up the host lock that is held for a machine; one that is free already is a success."""
     uuid = checked_uuid(command.uuid or "")

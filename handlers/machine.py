@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from chunter_nsq.actions import Done, Lane, Subject, Yield, action
-from chunter_nsq.errors import InvalidMessage, NotFound
+from chunter_nsq.endings import LARGE, MACHINE, TOOLS, Errors
+from chunter_nsq.errors import InvalidMessage, InvalidState, NotFound, Unsupported
 from chunter_nsq.fifo.config import from_vmadm
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import (
@@ -28,28 +29,38 @@ _LISTED = (
 )  # fmt: skip
 
 
-@action("machine.list", form=MachineList)
+_POWER: Errors = MACHINE | {InvalidState: "it is in a state in which this cannot be done"} | TOOLS
+
+
+@action("machine.list", form=MachineList, errors=LARGE | TOOLS)
 async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """All machines, with the members that are asked for."""
     params: MachineList = command.params
     yield Done({"machines": await tools.vmadm.lookup(params.fields or _LISTED)})
 
 
-@action("machine.get", subject=Subject.REQUIRED)
+@action("machine.get", subject=Subject.REQUIRED, errors=MACHINE | LARGE | TOOLS)
 async def get(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """A machine as vmadm has it, and its configuration in FiFo's form."""
     machine = await tools.vmadm.get(_uuid(command))
     yield Done({"machine": machine, "config": from_vmadm(machine)})
 
 
-@action("machine.info", form=MachineInfo, subject=Subject.REQUIRED)
+@action(
+    "machine.info",
+    form=MachineInfo,
+    subject=Subject.REQUIRED,
+    errors=MACHINE
+    | {InvalidState: "the machine does not run", Unsupported: "its brand has no such information"}
+    | TOOLS,
+)
 async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """What a kvm or bhyve machine's hypervisor tells (vnc, block devices, ...)."""
     params: MachineInfo = command.params
     yield Done({"info": await tools.vmadm.info(_uuid(command), params.types)})
 
 
-@action("machine.start", form=MachineStart, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+@action("machine.start", form=MachineStart, lane=Lane.MACHINE, subject=Subject.REQUIRED, errors=_POWER)
 async def start(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Boot a machine; one that runs already is a success."""
     params: MachineStart = command.params
@@ -61,7 +72,13 @@ async def start(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"state": await _state(tools, uuid)})
 
 
-@action("machine.stop", form=MachineStop, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+@action(
+    "machine.stop",
+    form=MachineStop,
+    lane=Lane.MACHINE,
+    subject=Subject.REQUIRED,
+    errors=MACHINE | {Unsupported: "a grace time is for kvm, bhyve and docker machines"} | TOOLS,
+)
 async def stop(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Shut a machine down, or halt it; one that is stopped already is a success."""
     params: MachineStop = command.params
@@ -73,7 +90,7 @@ async def stop(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"state": await _state(tools, uuid)})
 
 
-@action("machine.reboot", form=MachineReboot, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+@action("machine.reboot", form=MachineReboot, lane=Lane.MACHINE, subject=Subject.REQUIRED, errors=_POWER)
 async def reboot(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Reboot a machine; one that was on its way down when the agent ended is booted, one that is back is left."""
     params: MachineReboot = command.params
@@ -88,7 +105,13 @@ async def reboot(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"state": await _state(tools, uuid)})
 
 
-@action("machine.delete", form=MachineDelete, lane=Lane.MACHINE, subject=Subject.REQUIRED)
+@action(
+    "machine.delete",
+    form=MachineDelete,
+    lane=Lane.MACHINE,
+    subject=Subject.REQUIRED,
+    errors={InvalidState: "it is marked indestructible, or something of it is in use"} | TOOLS,
+)
 async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Delete a machine with its data, and the firewall rules kept for it; one that is gone already is a success."""
     uuid = _uuid(command)

@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncIterator
 
 from chunter_nsq.actions import Done, Lane, Progress, Subject, Yield, action
-from chunter_nsq.errors import InvalidState, NotFound, ToolTimeout, Unsupported
+from chunter_nsq.endings import TOOLS
+from chunter_nsq.errors import InvalidState, NotFound, ToolFailed, ToolTimeout, Unsupported
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.service_params import ServiceNamed
 from chunter_nsq.smartos import svcadm
@@ -19,37 +20,74 @@ _GRACE_SECONDS = 3.0  # so long the restarter may take to begin with what it was
 _LOOK_SECONDS = 0.25
 _UP = frozenset({"online", "degraded"})
 _WITHOUT_SERVICES = frozenset({"lx", "kvm", "bhyve"})
+_ERRORS = {
+    NotFound: "there is no such machine or service",
+    InvalidState: "the machine does not run, or the service is in a state from which this does not lead anywhere",
+    Unsupported: "the machine has no services that its host could reach",
+    ToolFailed: TOOLS[ToolFailed],
+    ToolTimeout: "the service was not where it should be within `timeout`; the request stands",
+}
 
 
-@action("service.enable", form=ServiceNamed, lane=Lane.MACHINE, subject=Subject.OPTIONAL, group="service_api")
+@action(
+    "service.enable",
+    form=ServiceNamed,
+    lane=Lane.MACHINE,
+    subject=Subject.OPTIONAL,
+    group="service_api",
+    errors=_ERRORS,
+)
 async def enable(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Enable a service of a machine, of the global zone without ``uuid``, and wait until it is online."""
     async for step in _served(tools, command, "enable"):
         yield step
 
 
-@action("service.disable", form=ServiceNamed, lane=Lane.MACHINE, subject=Subject.OPTIONAL, group="service_api")
+@action(
+    "service.disable",
+    form=ServiceNamed,
+    lane=Lane.MACHINE,
+    subject=Subject.OPTIONAL,
+    group="service_api",
+    errors=_ERRORS,
+)
 async def disable(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Disable a service and wait until it is stopped."""
     async for step in _served(tools, command, "disable"):
         yield step
 
 
-@action("service.refresh", form=ServiceNamed, lane=Lane.MACHINE, subject=Subject.OPTIONAL, group="service_api")
+@action(
+    "service.refresh",
+    form=ServiceNamed,
+    lane=Lane.MACHINE,
+    subject=Subject.OPTIONAL,
+    group="service_api",
+    errors=_ERRORS,
+)
 async def refresh(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Have a service read its configuration again; the state is that after it."""
     async for step in _served(tools, command, "refresh"):
         yield step
 
 
-@action("service.restart", form=ServiceNamed, lane=Lane.MACHINE, subject=Subject.OPTIONAL, group="service_api")
+@action(
+    "service.restart",
+    form=ServiceNamed,
+    lane=Lane.MACHINE,
+    subject=Subject.OPTIONAL,
+    group="service_api",
+    errors=_ERRORS,
+)
 async def restart(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Stop a service that runs, start it again, and wait until it is online."""
     async for step in _served(tools, command, "restart"):
         yield step
 
 
-@action("service.clear", form=ServiceNamed, lane=Lane.MACHINE, subject=Subject.OPTIONAL, group="service_api")
+@action(
+    "service.clear", form=ServiceNamed, lane=Lane.MACHINE, subject=Subject.OPTIONAL, group="service_api", errors=_ERRORS
+)
 async def clear(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Take a service out of maintenance, or call a degraded one well, and wait for the state that follows."""
     async for step in _served(tools, command, "clear"):

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from chunter_nsq.actions import Done, Lane, Subject, Yield, action
-from chunter_nsq.errors import AlreadyExists, Fault, InvalidState, NotFound
+from chunter_nsq.endings import MACHINE, TOOLS, Errors
+from chunter_nsq.errors import AlreadyExists, Fault, InsufficientResources, InvalidState, NotFound
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.events import Event, Note, timestamp
 from chunter_nsq.messages.params import Snapshot, SnapshotNamed
@@ -17,9 +18,19 @@ from chunter_nsq.smartos.names import checked_uuid
 from chunter_nsq.tools import Tools
 
 _SPACE = "snapshot"
+_MISSING: Errors = {NotFound: "there is no such machine here, or it has no such snapshot"}
 
 
-@action("snapshot.create", form=Snapshot, lane=Lane.MACHINE, subject=Subject.REQUIRED, group="snapshot_api")
+@action(
+    "snapshot.create",
+    form=Snapshot,
+    lane=Lane.MACHINE,
+    subject=Subject.REQUIRED,
+    group="snapshot_api",
+    errors=MACHINE
+    | {AlreadyExists: "there is a snapshot of that name", InsufficientResources: "there is no space for it"}
+    | TOOLS,
+)
 async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Snapshot the root, the disks and the delegated datasets of a machine, all at the same instant."""
     params: Snapshot = command.params
@@ -42,7 +53,7 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"snapshot": params.snapshot, "datasets": wanted}, (event,))
 
 
-@action("snapshot.list", subject=Subject.REQUIRED, group="snapshot_api")
+@action("snapshot.list", subject=Subject.REQUIRED, group="snapshot_api", errors=MACHINE | TOOLS)
 async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """The snapshots of a machine, oldest first, each with its datasets and the bytes that only it holds."""
     uuid = checked_uuid(command.uuid or "")
@@ -66,7 +77,14 @@ async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"snapshots": sorted(found.values(), key=lambda entry: (entry["created"], entry["snapshot"]))})
 
 
-@action("snapshot.delete", form=SnapshotNamed, lane=Lane.MACHINE, subject=Subject.REQUIRED, group="snapshot_api")
+@action(
+    "snapshot.delete",
+    form=SnapshotNamed,
+    lane=Lane.MACHINE,
+    subject=Subject.REQUIRED,
+    group="snapshot_api",
+    errors={**_MISSING, InvalidState: "something stands on it: a clone, or somebody holds it"} | TOOLS,
+)
 async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Destroy a snapshot on every dataset of a machine that has it."""
     params: SnapshotNamed = command.params
@@ -84,7 +102,14 @@ async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"snapshot": params.snapshot, "datasets": present}, (event,))
 
 
-@action("snapshot.rollback", form=SnapshotNamed, lane=Lane.MACHINE, subject=Subject.REQUIRED, group="snapshot_api")
+@action(
+    "snapshot.rollback",
+    form=SnapshotNamed,
+    lane=Lane.MACHINE,
+    subject=Subject.REQUIRED,
+    group="snapshot_api",
+    errors={**_MISSING, InvalidState: "the machine is not stopped"} | TOOLS,
+)
 async def rollback(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Bring every dataset of a stopped machine back to a snapshot; newer snapshots are lost."""
     params: SnapshotNamed = command.params

@@ -9,7 +9,15 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from chunter_nsq.actions import Done, Lane, Leave, Progress, Subject, Yield, action
-from chunter_nsq.errors import NotFound
+from chunter_nsq.endings import KEYS, MACHINE, MANIFESTS, STORE, TOOLS
+from chunter_nsq.errors import (
+    AlreadyExists,
+    InsufficientResources,
+    InvalidState,
+    NotFound,
+    StorageFailed,
+    Unsupported,
+)
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.events import Note
 from chunter_nsq.messages.image_params import SnapshotStore
@@ -29,6 +37,16 @@ from chunter_nsq.zonestate import STORED
     group="snapshot_api",
     cancellable=True,
     leaves=True,
+    errors={
+        NotFound: "there is no such machine here, or it has no such snapshot",
+        AlreadyExists: "there is an image of that uuid",
+        InvalidState: "the machine has no disk to make an image of, or its store has no bucket",
+        Unsupported: "there is no type of image for its brand",
+        InsufficientResources: "the files cannot be written",
+        StorageFailed: STORE[StorageFailed],
+    }
+    | KEYS
+    | TOOLS,
 )
 async def image(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Make an image of a snapshot, with a manifest for imgadm: in the store, or as files of the host without one."""
@@ -55,7 +73,18 @@ async def image(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done(result, storing.memo.forgotten())
 
 
-@action("machine.store", form=MachineStore, lane=Lane.MACHINE, subject=Subject.REQUIRED, group="backup_api")
+@action(
+    "machine.store",
+    form=MachineStore,
+    lane=Lane.MACHINE,
+    subject=Subject.REQUIRED,
+    group="backup_api",
+    errors=MACHINE
+    | STORE
+    | {InvalidState: "no backup of it is whole, or something was written since the newest; or there is no store"}
+    | MANIFESTS
+    | TOOLS,
+)
 async def machine(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Delete a machine from this host once its newest backup proved complete and nothing was written since.
 

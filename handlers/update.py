@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 from chunter_nsq import __version__, errors
 from chunter_nsq.actions import Done, Lane, Progress, Yield, action
-from chunter_nsq.errors import Fault, Interrupted, InvalidState, NotFound, Unsupported
+from chunter_nsq.endings import TOOLS
+from chunter_nsq.errors import Fault, Interrupted, InvalidState, NotFound, StorageFailed, Unsupported
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import HostUpdate
 from chunter_nsq.release.state import CURRENT, UPDATED, State, Wanted
@@ -20,7 +21,21 @@ _LOOK_SECONDS = 0.2
 _SILENT_LOOKS = 150  # so many in a row, half a minute, without an updater: it died
 
 
-@action("host.update", form=HostUpdate, lane=Lane.MACHINE, group="update_api", limited=False)
+@action(
+    "host.update",
+    form=HostUpdate,
+    lane=Lane.MACHINE,
+    group="update_api",
+    limited=False,
+    errors={
+        Unsupported: "this agent was not installed from a release, or nobody says where newer ones are",
+        InvalidState: "another update runs, or the updater is switched off",
+        NotFound: "there is no such version",
+        StorageFailed: "the server of releases could not be asked",
+        Interrupted: "the updater is gone",
+    }
+    | TOOLS,
+)
 async def update(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Update the agent; it restarts, and the command ends in the agent that does its work after that."""
     params: HostUpdate = command.params

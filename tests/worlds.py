@@ -17,15 +17,19 @@ from typing import Any, Self
 from jsonschema import Draft202012Validator
 from nsq_servers import Nsqd, free_port
 
+import handlers
 from chunter_nsq.bus.address import Address
 from chunter_nsq.bus.consumer import Consumer, Delivery
 from chunter_nsq.bus.settings import Connection
+from chunter_nsq.endings import EVERY
+from chunter_nsq.errors import UnknownAction
 from chunter_nsq.messages.catalogue import KINDS, envelope
 from chunter_nsq.smartos import simulator
 
 BASE_IMAGE = "e44ed3e0-910b-11ed-a5d4-00151714048c"
 FINAL = frozenset({"succeeded", "failed", "rejected", "expired", "cancelled", "interrupted"})
 SHAPES = {kind.type: Draft202012Validator(envelope(kind)) for kind in KINDS}
+ACTIONS = handlers.actions()
 TOPICS = tuple(f"chunter.{topic}" for topic in dict.fromkeys(kind.topic for kind in KINDS if "{" not in kind.topic))
 Event = dict[str, Any]
 
@@ -193,7 +197,7 @@ class Host:
 
 
 class Ears:
-    """Hears topics of an nsqd through channels of its own, in order.
+    """Hears topics of an nsqd through channels of its own, in order; what is not as it is declared fails the test.
 
     The channels are not ephemeral: without a memory queue nsqd discards what an ephemeral one cannot take at once.
     """
@@ -223,6 +227,7 @@ class Ears:
         event = json.loads(delivery.body)
         try:
             SHAPES[event["type"]].validate(event)
+            assert is_declared(event["data"]), "an error that its action does not declare"
         except Exception as fault:  # noqa: BLE001 - told by __aexit__, where the test can fail
             self.misshapen.append(f"{fault}: {json.dumps(event)[:500]}")
         async with self._news:
@@ -277,6 +282,15 @@ class Ears:
     def statuses(self, command: str) -> list[str]:
         """The statuses that a command went through."""
         return [e["data"]["status"] for e in self.heard if e["data"].get("command") == command]
+
+
+def is_declared(data: Mapping[str, Any]) -> bool:
+    """Whether the error of a result, if it has one, is among those that its action declares."""
+    error, action = data.get("error"), ACTIONS.get(data.get("action"))
+    if not isinstance(error, Mapping) or "code" not in error:
+        return True
+    declared = {fault.code for fault in (*EVERY, *(action.errors if action else (UnknownAction,)))}
+    return error["code"] in declared
 
 
 def payload(**members: Any) -> dict[str, Any]:

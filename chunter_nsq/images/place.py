@@ -7,6 +7,7 @@ last and read back: an image counts from then on. What a command has to remember
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -25,7 +26,7 @@ from chunter_nsq.backup.plan import Stretch
 from chunter_nsq.backup.stores import BRIEF, Stores
 from chunter_nsq.backup.uploads import Uploads
 from chunter_nsq.config import Config
-from chunter_nsq.errors import AlreadyExists, ChecksumMismatch, InsufficientResources, InvalidState, Unsupported
+from chunter_nsq.errors import AlreadyExists, InsufficientResources, InvalidState, StorageFailed, Unsupported
 from chunter_nsq.images.document import COMPRESSION, Content
 from chunter_nsq.messages.backup_params import Given
 from chunter_nsq.smartos.streams import Source
@@ -186,7 +187,7 @@ class InFolder:
         content = encoded(manifest)
         await asyncio.to_thread(_write, self._manifest, [content])
         if await asyncio.to_thread(self._manifest.read_bytes) != content:
-            raise ChecksumMismatch(f"{self._manifest} is not what was written", {"file": str(self._manifest)})
+            raise StorageFailed(f"{self._manifest} is not what was written", {"file": str(self._manifest)})
         return {"file": str(self._file), "manifest_file": str(self._manifest)}
 
     async def undo(self, *, hasty: bool) -> None:
@@ -195,7 +196,7 @@ class InFolder:
         if _COMMITTING in self._memo.known:
             for path in (self._manifest, self._file):
                 for one in (path, _partial(path)):
-                    await asyncio.to_thread(one.unlink, missing_ok=True)
+                    await asyncio.to_thread(_remove, one)
 
 
 def encoded(manifest: dict[str, Any]) -> bytes:
@@ -237,13 +238,19 @@ def _write(path: Path, blocks: Iterable[bytes]) -> Content:
             os.fsync(file.fileno())
         partly.replace(path)
     except OSError as fault:
-        partly.unlink(missing_ok=True)
+        _remove(partly)
         why = fault.strerror or str(fault)
         raise InsufficientResources(f"cannot write {path}: {why}", {"file": str(path), "reason": why}) from fault
     except BaseException:
-        partly.unlink(missing_ok=True)
+        _remove(partly)
         raise
     return Content(size, sha1.hexdigest(), sha256.hexdigest())
+
+
+def _remove(path: Path) -> None:
+    """A file is gone; where its folder is none, there was no file."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        path.unlink()
 
 
 def _partial(path: Path) -> Path:

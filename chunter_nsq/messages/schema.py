@@ -48,7 +48,13 @@ def command_shape(action: Action) -> Shape:
         optional.pop("uuid")
     (required if params["required"] or "oneOf" in params else optional)["params"] = params
     says = (action.run.__doc__ or "").partition("\n")[0]
-    return {"$schema": _DRAFT, "title": action.name, "description": says, **record(required, optional=optional)}
+    shape = record(required, optional=optional)
+    return {"$schema": _DRAFT, "title": action.name, "description": says, **shape, "x-errors": _codes(action)}
+
+
+def _codes(action: Action) -> list[str]:
+    """The codes of its ``error``; those open to every command are not among them."""
+    return sorted(fault.code for fault in action.errors)
 
 
 def json_schemas(actions: Mapping[str, Action]) -> dict[str, dict[str, Shape]]:

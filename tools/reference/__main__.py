@@ -18,7 +18,7 @@ from tools.reference.tables import REGIONS, Examples
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 KEPT = DOCS / "examples.json"
-_REGION = re.compile(r"(<!-- begin (?P<name>[a-z ]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
+_REGION = re.compile(r"(<!-- begin (?P<name>[a-z. ]+) -->\n).*?(<!-- end (?P=name) -->)", re.DOTALL)
 
 
 def filled(text: str, kept: Examples) -> str:

@@ -13,6 +13,7 @@ from chunter_nsq.actions import Action, Recovery, Subject
 from chunter_nsq.config import example
 from chunter_nsq.config.example import sections
 from chunter_nsq.config.keys import Key
+from chunter_nsq.endings import EVERY
 from chunter_nsq.messages import catalogue
 from chunter_nsq.messages.fields import Document, Flag, Hosts, Instant, Text, Texts, Whole
 from chunter_nsq.messages.params import schema_of
@@ -77,13 +78,29 @@ def configuration(_examples: Examples) -> str:
     return "\n\n".join(found)
 
 
+def errors_of(action: Action) -> str:
+    """One line for each error that an action declares."""
+    return "\n".join(f"- `{fault.code}`: {words}" for fault, words in action.errors.items()) or "- none of its own"
+
+
+def every_error(_examples: Examples) -> str:
+    """One line for each error that any command may end with."""
+    return "\n".join(f"- `{fault.code}`: {words}" for fault, words in EVERY.items())
+
+
+def _errors_region(action: Action) -> Callable[[Examples], str]:
+    return lambda _examples: errors_of(action)
+
+
 REGIONS: Mapping[str, Callable[[Examples], str]] = {
     "actions": actions,
     "action sections": action_sections,
     "events": events,
     "event sections": event_sections,
     "codes": codes,
+    "every error": every_error,
     "configuration": configuration,
+    **{f"errors of {name}": _errors_region(action) for name, action in handlers.actions().items()},
 }
 __all__ = ["REGIONS", "example", "faults"]
 
@@ -95,6 +112,8 @@ def _action(action: Action, examples: Examples) -> str:
     if ways := getattr(action.form, "WAYS", ()):
         forms = (" and ".join(f"`{member}`" for member in way.needed) for way in ways)
         about.append(f"Exactly one of these forms: {'; or '.join(forms)}.")
+    if action.errors:
+        about.append(f"Errors, beside [those of every command](#error-codes):\n\n{errors_of(action)}")
     shown = examples["actions"].get(action.name)
     if shown:
         answer = {name: one for name, one in shown.items() if name != "command"}
