@@ -325,7 +325,11 @@ CASES: dict[str, tuple[Case, ...]] = {
             ChecksumMismatch,
             "stopped",
             {"snapshot": "two", "as_uuid": "{another}"},
-            (Typed(("zfs", "set", "quota=none", "zones")), Spoilt("{stopped}/one")),
+            (
+                Typed(("zfs", "set", "quota=none", "zones")),
+                Sent("snapshot.delete", "stopped", {"snapshot": "two"}),
+                Spoilt("{stopped}/one"),
+            ),
         ),
         Case(
             NoRestorePath,

@@ -1,7 +1,7 @@
 """A stage for single commands: one host with machines of each kind, a store, and what is done before a command is sent.
 
 PYTEST_DONT_REWRITE. In what is sent ``{name}`` stands for a thing of that name: a machine's uuid (those in ``MADE``
-are made when they are first named), the bucket, or a uuid that nothing has.
+are made when they are first named), or a uuid that nothing has.
 """
 
 from __future__ import annotations
@@ -133,35 +133,42 @@ class Case:
 
 
 class Stage:
-    """``settle`` does what comes before a command; ``send`` sends it."""
+    """``take`` does what comes before a command, ``send`` sends it, ``ending`` does both."""
 
-    def __init__(self, host: Host, ears: Ears, bucket: Bucket) -> None:
+    def __init__(self, host: Host, ears: Ears, bucket: Bucket | None, names: Mapping[str, str] | None = None) -> None:
         self.host = host
         self._ears = ears
         self._bucket = bucket
-        self._names: dict[str, str] = {"bucket": bucket.account.bucket}
+        self._names: dict[str, str] = dict(names or {})
+
+    @property
+    def last(self) -> str:
+        """The command that was sent last by a step."""
+        return self._names["last"]
 
     async def ending(self, action: str, case: Case) -> str:
         """How a case ends: the code of the error, or the status of a good end."""
         for step in case.before:
-            await self._take(step)
+            await self.take(step)
         command = await self.send(action, case.about, case.params)
         if case.meanwhile:
             await self._ears.when(lambda: "accepted" in self._ears.statuses(command))
         for step in case.meanwhile:
-            await self._take(step)
+            await self.take(step)
         done = await self._ears.result(command, 100)
         faults.clear(str(self.host.platform))
         error = done["error"]
         return done["status"] if error is None else error["code"]
 
-    async def send(self, action: str, about: str = "", params: Mapping[str, Any] | None = None) -> str:
+    async def send(self, action: str, about: str = "", params: Mapping[str, Any] | None = None, **members: Any) -> str:
         """Publish a command; its id."""
         uuid = await self._filled(f"{{{about}}}") if about else None
-        members = {"params": await self._filled(dict(params))} if params else {}
+        if params:
+            members["params"] = await self._filled(dict(params))
         return self.host.send(action, uuid, **members)
 
-    async def _take(self, step: Step) -> None:
+    async def take(self, step: Step) -> None:
+        """Do what comes before a command."""
         match step:
             case Sent(action, about, params):
                 command = await self.send(action, about, params)
@@ -194,7 +201,7 @@ class Stage:
                 self._bucket.put(name, self._bucket.get(name)[:100])
             case Full():
                 used = self.host.tool("zfs", "get", "-Hp", "-o", "value", "used", "zones").stdout.strip()
-                await self._take(Typed(("zfs", "set", f"quota={used}", "zones")))
+                await self.take(Typed(("zfs", "set", f"quota={used}", "zones")))
             case Laid(path, text, old):
                 file = self.host.platform / await self._filled(path)
                 file.parent.mkdir(parents=True, exist_ok=True)
