@@ -155,10 +155,11 @@ def test_the_service_has_its_documented_name(service):
 
 
 def test_the_agent_itself_is_the_service(service):
-    """A child in the foreground; a tool's death is not the service's."""
+    """A child in the foreground; a tool's death is not the service's; ten of its own in a row are maintenance."""
     startd = {value.get("name"): value.get("value") for value in service.findall("property_group/propval")}
+    limits = {"critical_failure_count": "10", "critical_failure_period": "60"}
 
-    assert ({"duration": "child", "ignore_error": "core,signal"}, "/opt/chunter/bin/chunter run") == (
+    assert ({"duration": "child", "ignore_error": "core,signal", **limits}, "/opt/chunter/bin/chunter run") == (
         startd,
         service.find("exec_method[@name='start']").get("exec"),
     )

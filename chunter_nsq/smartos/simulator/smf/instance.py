@@ -1,9 +1,9 @@
 """The state machine of one imported service: its methods, its contract, and what follows from how they end.
 
 A service of duration child (or wait) is its start method: it is online while that runs, and whatever ends it, but for
-a stop and for exit 96 (configuration: maintenance), is followed by a new start, a second later when it failed. Faster
-than one a second, ten times in a row, is maintenance as well. What the dead process had started goes on in an
-abandoned contract. A transient service is online once its start method ended well; 95, 96, 99 and 100 are
+a stop and for exit 96 (configuration: maintenance), is followed by a new start, a second later when it failed. Too many
+in too short a time are maintenance as well: ten, faster than one a second, or what the manifest says
+(critical_failure_count, critical_failure_period). What the dead process had started goes on in an abandoned contract. A transient service is online once its start method ended well; 95, 96, 99 and 100 are
 maintenance at once, any other failure at the third time.
 """
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 CONFIG = 96
 AT_ONCE = frozenset({95, CONFIG, 99, 100})  # fatal, configuration, no SMF, permission
 FAILURES = 3
-CRITICAL_STARTS, CRITICAL_SECONDS = 10, 10.0
 THROTTLE_SECONDS = 1.0
 EMPTY_SECONDS = 5.0
 
@@ -147,6 +146,7 @@ class Instance(threading.Thread):
                 self._start()
 
     def _enable(self) -> None:
+        self._starts.clear()
         if self._state in ("disabled", "uninitialized"):
             self._become("offline")
             self._start()
@@ -158,6 +158,7 @@ class Instance(threading.Thread):
             self._become("disabled")
 
     def _restart(self) -> None:
+        self._starts.clear()  # those that somebody asked for do not count
         if self._state == "online":
             self._stop("offline")
             if self._state == "offline":
@@ -189,9 +190,9 @@ class Instance(threading.Thread):
 
     def _start(self) -> None:
         manifest = self._manifest()
-        now = time.monotonic()
-        self._starts = [*self._starts, now][-CRITICAL_STARTS:]
-        if len(self._starts) == CRITICAL_STARTS and now - self._starts[0] < CRITICAL_SECONDS:
+        starts, seconds = manifest["critical"]
+        self._starts = [*self._starts, time.monotonic()][-starts:]
+        if len(self._starts) == starts and self._starts[-1] - self._starts[0] < seconds * (starts - 1):
             self._log("Restarting too quickly, changing state to maintenance.")
             self._ill("Restarting too quickly.")
             return

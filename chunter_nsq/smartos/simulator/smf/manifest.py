@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 DURATIONS = ("child", "wait", "transient")
+CRITICAL_STARTS, CRITICAL_SECONDS = 10, 1
 
 
 class Unfit(ValueError):
@@ -16,9 +17,10 @@ class Unfit(ValueError):
 
 
 def read(document: bytes) -> dict[str, Any]:
-    """``fmri``, ``enabled``, ``duration``, ``ignore_error``, ``folder``, ``environment`` and ``methods``.
+    """``fmri``, ``enabled``, ``duration``, ``ignore_error``, ``critical``, ``folder``, ``environment`` and ``methods``.
 
-    A method is its command line and its time limit in seconds, 0 for none.
+    A method is its command line and its time limit in seconds, 0 for none. ``critical`` is how many starts are too
+    many, and how many seconds lie between them on the average when they are.
 
     Raises:
         Unfit: it cannot be imported.
@@ -45,6 +47,10 @@ def read(document: bytes) -> dict[str, Any]:
         "enabled": instance[0].attributes.get("enabled") == "true",
         "duration": duration,
         "ignore_error": startd.get("ignore_error", "").split(","),
+        "critical": [
+            int(startd.get("critical_failure_count", CRITICAL_STARTS)),
+            int(startd.get("critical_failure_period", CRITICAL_SECONDS)),
+        ],
         "folder": context.attributes.get("working_directory", "/"),
         "environment": {
             one.attributes["name"]: one.attributes["value"]
