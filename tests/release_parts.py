@@ -1,4 +1,7 @@
-"""Releases of this tree under several version names, built once, and simulated hosts that they are installed on."""
+"""Releases of this tree under several version names, built once, and simulated hosts that they are installed on.
+
+Test modules import from it and ask for it as a plug-in as well, which pytest allows with the word PYTEST_DONT_REWRITE.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import gzip
+import hashlib
 import json
 import os
 import subprocess
@@ -18,6 +22,7 @@ from typing import Any
 import pytest
 from nsq_servers import Nsqd, free_port
 
+from chunter_nsq.release.state import Updates
 from chunter_nsq.smartos import simulator
 from chunter_nsq.smartos.simulator import power
 from tools.release import __main__ as release_tool
@@ -41,7 +46,7 @@ class Workshop:
 
     def build(self, version: str, **replaced: bytes) -> Release:
         """A release; ``replaced`` are files of its library in place of ours (``chunter_nsq/app.py`` as a keyword)."""
-        name = version + "".join(sorted(replaced))
+        name = version + "".join(f"{place}{hashlib.sha256(replaced[place]).hexdigest()}" for place in sorted(replaced))
         if name not in self._built:
             found = {**self._first, **{f"lib/{place}": content for place, content in replaced.items()}}
             init = "lib/chunter_nsq/__init__.py"
@@ -147,11 +152,34 @@ class Site:
         link = self.root / "current"
         return link.readlink().name if link.is_symlink() else ""
 
+    def chunter(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run bin/chunter by hand."""
+        return subprocess.run(
+            [self.root / "bin" / "chunter", *words], capture_output=True, text=True, check=False, timeout=110
+        )
+
+    def updates(self) -> Updates:
+        """What the updater leaves behind."""
+        return Updates(self.root / "var" / "update")
+
     def update(self, *options: str) -> subprocess.CompletedProcess[str]:
         """Run bin/update by hand."""
         return subprocess.run(
             [self.root / "bin" / "update", *options], capture_output=True, text=True, check=False, timeout=110
         )
+
+    def latency(self, **seconds: float) -> None:
+        """How long vmadm's verbs take."""
+        file = self.platform / "var" / "simulator" / "latency.json"
+        file.write_text(json.dumps({f"vmadm {verb}": one for verb, one in seconds.items()}))
+
+    def shutdown(self, *, cut: bool = False) -> None:
+        """In order, or by a power cut."""
+        power.shutdown(self.platform, cut=cut)
+
+    def boot(self) -> None:
+        """What lay on the ramdisk is gone; what lies in /opt/custom/smf is imported."""
+        power.reboot(self.platform)
 
     def send(self, action: str, uuid: str | None = None, **params: Any) -> str:
         """Publish a command; its id."""
@@ -183,7 +211,7 @@ class Site:
 
     def end(self) -> None:
         """The power is cut, and nobody is left."""
-        power.shutdown(self.platform, cut=True)
+        self.shutdown(cut=True)
         assert [] == self.left()
 
 

@@ -30,6 +30,21 @@ RETIRED = {
     "log.syslog": "see log.level and log.format; the log goes to the SMF log",
     "log.crash": "see log.level and log.format; the log goes to the SMF log",
     "log.watchdog": "see sentry.dsn",
+    "upload": "see parallel_uploads and max_parallel_uploads; a part is tried again by itself",
+    "download": "see parallel_downloads, max_parallel_downloads and preload; a part is tried again by itself",
+    "http_client": "there is one",
+    "s3_scheme": "it is the beginning of s3.endpoint",
+    **dict.fromkeys(
+        (
+            "nsq.discover_interval",
+            "nsq.discover_jitter",
+            "nsq.max_in_flight",
+            "nsq.retry_inital",
+            "nsq.max_retry_delay",
+            "nsq.retry_algo",
+        ),
+        "connections to NSQ are looked after by themselves",
+    ),
 }
 
 _MEMBER = re.compile(r"[A-Za-z0-9_.-]+")

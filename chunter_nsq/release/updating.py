@@ -152,7 +152,8 @@ class Updating:
         try:
             await self._installer(old / "share" / "install.sh", "-f")
             began = await self._gate.restart()
-            still = await self._gate.lacks(self._state.from_version, began, self._patience_seconds)
+            patience_seconds = max(self._patience_seconds, PATIENCE_SECONDS)  # it did its work before
+            still = await self._gate.lacks(self._state.from_version, began, patience_seconds)
         except Fault as fault:
             still = fault.message
         if still:

@@ -9,11 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from worlds import Host
 
 import handlers
-from chunter_nsq.config import KEYS
+from chunter_nsq.cli.main import chunter as cli
+from chunter_nsq.config import KEYS, difference
 from chunter_nsq.messages.catalogue import KINDS
 from tools.reference.__main__ import KEPT, stale
 from tools.reference.examples import NOT_PLAYED, record
@@ -25,8 +27,9 @@ PAGES = sorted([*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md")])
 
 
 def headings(page):
-    """The anchors of a page, as GitHub makes them."""
-    found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    """The anchors of a page, as GitHub makes them; what stands in fences has none."""
+    plain = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^#+ (.+)$", plain, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in found}
 
 
@@ -83,6 +86,59 @@ def test_links_lead_somewhere(page):
         target = (page.parent / place) if place else page
         assert target.exists(), link
         assert not anchor or anchor in headings(target), link
+
+
+def test_every_page_can_be_found():
+    """From README one comes to each page by links."""
+    seen: set[Path] = set()
+    waiting = [REPOSITORY / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        seen.add(page)
+        links = [link.partition("#")[0] for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text())]
+        found = [(page.parent / link).resolve() for link in links if link]
+        found += [one for folder in found if folder.is_dir() for one in folder.glob("*.md")]
+        waiting += [one for one in found if one.suffix == ".md" and one not in seen]
+
+    assert set() == set(PAGES) - seen
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_are_named_exist(page):
+    """`chunter WORD` in running text and in blocks is a command, and its options are options of it."""
+    text = page.read_text()
+    typed = re.findall(r"`chunter ([a-z_-]+)((?: [^`]+)?)`", text)
+    typed += re.findall(r"(?:bin/|\$ )chunter ([a-z_]+)(.*)$", text, re.MULTILINE)
+    for word, rest in typed:
+        command = cli.get_command(None, word)
+        assert command is not None, word
+        deeper = rest.split()[0] if rest.split() else ""
+        if isinstance(command, click.Group) and deeper in command.commands:
+            command = command.commands[deeper]
+        known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
+        assert set() == {one for one in re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest) if one not in known}, word
+
+
+def test_the_flags_of_nsqd_are_flags_of_nsqd():
+    """What operations.md and README tell to start nsqd with is what it takes."""
+    page = (DOCS / "operations.md").read_text()
+    section = page.partition("\n## nsqd\n")[2].partition("\n## ")[0]
+    named = set(re.findall(r"(?:`| )-([a-z]+(?:-[a-z]+)+)", section))
+    said = subprocess.run([REPOSITORY / ".tools/bin/nsqd", "-help"], capture_output=True, text=True, check=False)
+    known = set(re.findall(r"^  -([a-z-]+)", said.stdout + said.stderr, re.MULTILINE))
+
+    assert len(named) > 8
+    assert set() == named - known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_lines_of_configuration_are_good(page):
+    """`key = value`, in running text or a block, is a line that the agent would start with."""
+    lines = re.findall(r"`([a-z_.]+ = [^`\n]+)`", page.read_text())
+    lines += [line for one in blocks(page, "text") for line in one.splitlines() if re.match(r"[a-z_.]+ = ", line)]
+    for line in set(lines) - {"key = value"}:
+        found = difference(f"{line}\n".encode())
+        assert ((), ()) == (found.faults, found.outdated), line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

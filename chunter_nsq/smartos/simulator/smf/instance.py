@@ -3,8 +3,9 @@
 A service of duration child (or wait) is its start method: it is online while that runs, and whatever ends it, but for
 a stop and for exit 96 (configuration: maintenance), is followed by a new start, a second later when it failed. Too many
 in too short a time are maintenance as well: ten, faster than one a second, or what the manifest says
-(critical_failure_count, critical_failure_period). What the dead process had started goes on in an abandoned contract. A transient service is online once its start method ended well; 95, 96, 99 and 100 are
-maintenance at once, any other failure at the third time.
+(critical_failure_count, critical_failure_period). What the dead process had started goes on in an abandoned contract.
+A transient service is online once its start method ended well; 95, 96, 99 and 100 are maintenance at once, any other
+failure at the third time.
 """
 
 from __future__ import annotations
