@@ -20,16 +20,16 @@ NAMES = {key.name for key in KEYS.values() if not key.family} | {
 }
 
 
-def rows(part: str) -> list[tuple[str, ...]]:
-    """The cells of a table of the page."""
-    text = PAGE.partition(f"<!-- begin {part} -->\n")[2].partition(f"<!-- end {part} -->")[0]
+def rows(heading: str) -> list[tuple[str, ...]]:
+    """The cells of the table of the page whose first row begins so."""
+    text = PAGE.partition(f"\n| {heading} |")[2].partition("\n\n")[0]
     lines = [line.strip("|").split("|") for line in text.splitlines()[2:]]
     return [tuple(cell.strip() for cell in cells) for cells in lines]
 
 
 def table() -> dict[str, tuple[str, ...]]:
     """What the page says of each old key: the keys that it became."""
-    return {old.strip("`"): tuple(re.findall(r"`([^`]+)`", new)) for old, new, _ in rows("keys")}
+    return {old.strip("`"): tuple(re.findall(r"`([^`]+)`", new)) for old, new, _ in rows("key")}
 
 
 def row_of(key: str) -> str | None:
@@ -110,7 +110,7 @@ def test_it_is_installed_over_the_original(new_site, workshop):
 
 def test_every_term_of_the_original_has_its_row():
     """And each names an action that there is, or none."""
-    told = {row[0].strip("`"): row[1] for row in rows("commands")}
+    told = {row[0].strip("`"): row[1] for row in rows("term")}
     actions = {action for cell in told.values() for action in re.findall(r"\[([a-z]+\.[a-z]+)\]", cell)}
 
     assert list(original.TERMS) == list(told)
@@ -120,7 +120,7 @@ def test_every_term_of_the_original_has_its_row():
 
 def test_every_event_of_the_original_has_its_row():
     """Howl's events, and the topics of NSQ."""
-    told = " ".join(row[0] for row in rows("events"))
+    told = " ".join(row[0] for row in rows("Howl or database"))
 
     assert [] == [one for one in original.EVENTS if f'{{"event":"{one}"}}' not in told]
     assert [] == [one for one in original.TOPICS if f"NSQ topic `{one}`" not in told]

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -16,6 +17,7 @@ import pytest
 from release_parts import EPOCH
 
 from chunter_nsq.release.ed25519 import is_signed, public_key
+from tools.release import __main__ as release_tool
 from tools.release import vendor
 from tools.release.vendor import NotPure
 
@@ -24,11 +26,11 @@ REPOSITORY = Path(__file__).parents[2]
 LARGEST_BYTES = 5 * 2**20
 
 
-def make_dist(folder, key, **variables):
+def make_dist(folder, key, sources=REPOSITORY, **variables):
     """What make dist runs."""
     subprocess.run(
         [sys.executable, "-m", "tools.release", "--out", folder, "--key", key, "--version", "1.2.3"],
-        cwd=REPOSITORY, env={**os.environ, **variables}, check=True, capture_output=True, timeout=100,
+        cwd=sources, env={**os.environ, **variables}, check=True, capture_output=True, timeout=100,
     )  # fmt: skip
 
 
@@ -41,11 +43,17 @@ def contents(release):
 
 
 def test_two_builds_are_the_same_bytes(tmp_path, workshop):
-    """Also on another day, in another time zone, with another umask: every file of the folder."""
+    """Also from another folder, in another time zone and locale, with another umask: every file of the folder."""
     make_dist(tmp_path / "one", workshop.key)
+    elsewhere = tmp_path / "else where"
+    for name in ("chunter_nsq", "handlers", "publishers", "smf", "tools"):
+        shutil.copytree(REPOSITORY / name, elsewhere / name, ignore=shutil.ignore_patterns("__pycache__"))
     old = os.umask(0o077)
     try:
-        make_dist(tmp_path / "two", workshop.key, TZ="Asia/Tokyo", PYTHONHASHSEED="7", LC_ALL="C")
+        make_dist(
+            tmp_path / "two", workshop.key, elsewhere, SOURCE_DATE_EPOCH=str(release_tool.epoch()),
+            TZ="Asia/Tokyo", PYTHONHASHSEED="7", LC_ALL="C",
+        )  # fmt: skip
     finally:
         os.umask(old)
 
