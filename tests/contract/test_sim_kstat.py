@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from simhost import BASE, DEBIAN, WEB, Host
+from simhost import BASE, DEBIAN, NOBODY, WEB, Host
 
 from chunter_nsq.cli.simulator import simulator
 from chunter_nsq.smartos.kstat import parse_table
@@ -210,3 +210,24 @@ def test_a_full_pool(host: Host):
 def test_a_device_is_told_in_full(host: Host, device: str):
     """Name, state, and three counters or none."""
     assert 1 == CliRunner().invoke(simulator, ["pool", str(host.root), "--device", device]).exit_code
+
+
+def test_nothing_more_goes_into_a_full_pool(host: Host):
+    """Snapshots, datasets, machines and images are refused while it is full, and taken again afterwards."""
+    host.create()
+    make_ill(host, "--used", "100")
+    snapshot = ("zfs", "snapshot", f"zones/{WEB}@a")
+    for words, refused in (
+        (snapshot, f"cannot create snapshot 'zones/{WEB}@a': out of space"),
+        (("zfs", "create", "zones/a"), "cannot create 'zones/a': out of space"),
+        (
+            ("vmadm", "create-snapshot", WEB, "s"),
+            f"Command failed: cannot create snapshot 'zones/{WEB}@vmsnap-s': out of space",
+        ),
+    ):
+        done = host.run(*words)
+        assert (1, f"{refused}\n") == (done.returncode, done.stderr)
+    done = host.run("vmadm", "create", stdin={"uuid": NOBODY, "brand": "joyent", "image_uuid": BASE})
+    assert (1, f"Command failed: cannot create 'zones/{NOBODY}': out of space\n") == (done.returncode, done.stderr)
+    make_ill(host, "--used", "50")
+    host.out(*snapshot)

@@ -11,6 +11,7 @@ import json
 from chunter_nsq.smartos.simulator.files import read_bytes, remove, write_bytes
 from chunter_nsq.smartos.simulator.host import facts
 from chunter_nsq.smartos.simulator.pool import FRESH_BYTES, Pool
+from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.zfsvalues import View
 
 TYPE_CHECKING = False
@@ -122,3 +123,14 @@ def fill(root: str, percent: int) -> None:
             pool.set_sizes(FILLED, wanted, wanted)
     finally:
         pool.close()
+
+
+def refuse_when_full(root: str, pool: Pool, attempt: str) -> None:
+    """Let nothing more be written into a pool that was filled to the brim; a real pool says so itself."""
+    one = None if pool.real else pool.dataset(FILLED)
+    known = facts(root)
+    size = int(known["pool_size_bytes"])
+    if one is None or one.own * 2 < size:
+        return
+    if View(pool.datasets(), size, pool.clones).used.get(known["pool"], 0) >= size:
+        raise Refused(f"{attempt}: out of space")

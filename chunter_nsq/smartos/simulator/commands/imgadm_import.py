@@ -13,6 +13,7 @@ import os
 from chunter_nsq.smartos.simulator.catalogue import manifest
 from chunter_nsq.smartos.simulator.commands.imgadm_sources import ask, offered
 from chunter_nsq.smartos.simulator.files import write_bytes
+from chunter_nsq.smartos.simulator.poolhealth import refuse_when_full
 from chunter_nsq.smartos.simulator.pools import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 
@@ -90,6 +91,9 @@ class Import:
         partial = f"{self._pool}/{made['uuid']}-partial"
         pool = open_pool(self._process.root)
         with pool:
+            refuse_when_full(
+                self._process.root, pool, "imgadm import: error (InternalError): cannot receive new filesystem stream"
+            )
             if pool.dataset(partial) is not None:
                 pool.remove(partial)
             if made["type"] == "zvol":

@@ -42,6 +42,8 @@ validate create [-f <filename>]
 validate update <brand> [-f <filename>]
 """
 ALIASES = {"boot": "start", "halt": "stop", "destroy": "delete", "json": "get", "recv": "receive"}
+# What SmartOS has beside these. Nothing here calls them, and their bundles are of no use without another SmartOS.
+ABSENT = ("send", "receive", "install", "reprovision")
 # The option of a verb that takes the next word.
 VALUED = {"stop": "-t", "update": "-f", "reprovision": "-f"}
 MODULES = {
@@ -63,6 +65,8 @@ def run(process: Process, pace: Pace) -> int:
             return 0
         raise Refused(USAGE, 2)
     verb = ALIASES.get(words[0], words[0])
+    if verb in ABSENT:
+        raise Refused(f"vmadm {verb} is not simulated: the agent moves machines as ZFS streams")
     if verb not in MODULES:
         raise Refused(f'Invalid command: "{words[0]}".\n{USAGE}' if words[0] else USAGE, 2)
     module = __import__(f"chunter_nsq.smartos.simulator.commands.{MODULES[verb]}", fromlist=["VERBS"])

@@ -12,6 +12,7 @@ from chunter_nsq.smartos.simulator.files import exists, make_folder, write_bytes
 from chunter_nsq.smartos.simulator.machine import config_path
 from chunter_nsq.smartos.simulator.payload.prepare import prepare_create
 from chunter_nsq.smartos.simulator.pool import Pool
+from chunter_nsq.smartos.simulator.poolhealth import refuse_when_full
 from chunter_nsq.smartos.simulator.pools import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.values import iso
@@ -111,6 +112,7 @@ def make_datasets(world: World, vm: dict[str, Any]) -> None:
     root, zpool = vm["zonepath"].lstrip("/"), vm["zpool"]
     pool = open_pool(world.root)
     with pool:
+        refuse_when_full(world.root, pool, f"Command failed: cannot create '{root}'")
         image = pool.dataset(f"{zpool}/{vm.get('image_uuid')}")
         if image is not None and vm["brand"] not in ("kvm", "bhyve"):
             pool.add(root, local=_root_properties(vm), origin=f"{image.name}@final", refer=image.refer, own=8192)

@@ -21,7 +21,7 @@ from chunter_nsq.smartos.simulator.files import stamp
 from chunter_nsq.smartos.simulator.index import PLACE as INDEX
 from chunter_nsq.smartos.simulator.machine import Machines, exit_status, set_state
 from chunter_nsq.smartos.simulator.process import Refused
-from chunter_nsq.smartos.simulator.values import iso
+from chunter_nsq.smartos.simulator.values import compact, iso
 from chunter_nsq.smartos.simulator.world import World
 
 TYPE_CHECKING = False
@@ -104,7 +104,7 @@ class Stream:
         alias = (alias[:27] + "..." if len(alias) > 30 else alias) or "-"  # noqa: PLR2004 - the width of an alias
         head = f"[{stamp_text}] {name} {alias} {event['type']}"
         for change in event.get("changes", ()):
-            sides = [json.dumps(change[key]) if key in change else "undefined" for key in ("oldValue", "newValue")]
+            sides = [compact(change[key]) if key in change else "undefined" for key in ("oldValue", "newValue")]
             self._process.line(f"{head}: {change['prettyPath']} {change['action']} :: {sides[0]} -> {sides[1]}")
         if event["type"] != "modify":
             self._process.line(head)

@@ -9,6 +9,7 @@ from chunter_nsq.smartos.simulator.commands.vmadm import USAGE, take_uuid
 from chunter_nsq.smartos.simulator.commands.zfs_change import newer_than, roll_back
 from chunter_nsq.smartos.simulator.machine import Machines
 from chunter_nsq.smartos.simulator.pool import SNAPSHOT_BYTES
+from chunter_nsq.smartos.simulator.poolhealth import refuse_when_full
 from chunter_nsq.smartos.simulator.pools import open_pool
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.vmedit import set_properties
@@ -51,6 +52,7 @@ def _create(process: Process, _pace: Pace, words: list[str]) -> int:
                 raise Refused(f"vmobj doesn't have a zfs_filesystem, cannot create snapshot for {vm['uuid']}")
             if pool.snapshot_of(name, f"vmsnap-{short}") is not None:
                 raise Refused(f'snapshot with name "{short}" already exists.')
+            refuse_when_full(world.root, pool, f"Command failed: cannot create snapshot '{name}@vmsnap-{short}'")
             inside = pool.datasets(name) if vm["brand"] == "bhyve" else [pool.dataset(name)]
             wanted = [(one.name, f"vmsnap-{short}") for one in inside if one]
             pool.add_snapshots(wanted, used=SNAPSHOT_BYTES)

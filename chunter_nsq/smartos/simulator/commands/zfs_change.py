@@ -8,6 +8,7 @@ from chunter_nsq.smartos.simulator import contents
 from chunter_nsq.smartos.simulator.commands.zfs_list import Options
 from chunter_nsq.smartos.simulator.files import exists
 from chunter_nsq.smartos.simulator.pool import SNAPSHOT_BYTES, Pool, Snapshot
+from chunter_nsq.smartos.simulator.poolhealth import refuse_when_full
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.world import World
 from chunter_nsq.smartos.simulator.zfsvalues import SETTABLE, SHORT, SIZES, bytes_of
@@ -34,13 +35,13 @@ def create(process: Process, words: list[str]) -> int:
             local.setdefault("refreservation", str(int(local["volsize"]) * 33 // 32))
     pool = Pool(process.root)
     with pool:
-        _may_create(pool, name, f"cannot create '{name}'", parents="p" in options.flags)
+        _may_create(process.root, pool, name, f"cannot create '{name}'", parents="p" in options.flags)
         pool.add(name, kind, local, refer=57344 if kind == "volume" else 98304)
     pool.close()
     return 0
 
 
-def _may_create(pool: Pool, name: str, attempt: str, *, parents: bool = False) -> None:
+def _may_create(root: str, pool: Pool, name: str, attempt: str, *, parents: bool = False) -> None:
     if not NAME.fullmatch(name):
         raise Refused(f"{attempt}: invalid character in name")
     if pool.dataset(name) is not None:
@@ -49,8 +50,9 @@ def _may_create(pool: Pool, name: str, attempt: str, *, parents: bool = False) -
     if pool.dataset(parent) is None:
         if not parents or "/" not in name:
             raise Refused(f"{attempt}: parent does not exist")
-        _may_create(pool, parent, attempt, parents=True)
+        _may_create(root, pool, parent, attempt, parents=True)
         pool.add(parent)
+    refuse_when_full(root, pool, attempt)
 
 
 def snapshot(process: Process, words: list[str]) -> int:
@@ -76,6 +78,7 @@ def snapshot(process: Process, words: list[str]) -> int:
         for dataset, short in wanted:
             if pool.snapshot_of(dataset, short) is not None:
                 raise Refused(f"cannot create snapshot '{dataset}@{short}': dataset already exists")
+        refuse_when_full(process.root, pool, f"cannot create snapshot '{wanted[0][0]}@{wanted[0][1]}'")
         pool.add_snapshots(wanted, used=SNAPSHOT_BYTES)
         contents.freeze(process.root, pool, wanted)
     pool.close()
@@ -134,7 +137,7 @@ def clone(process: Process, words: list[str]) -> int:
     pool = Pool(process.root)
     with pool:
         origin = snapshot_named(pool, source)
-        _may_create(pool, name, f"cannot create '{name}'", parents="p" in options.flags)
+        _may_create(process.root, pool, name, f"cannot create '{name}'", parents="p" in options.flags)
         parent = pool.dataset(origin.dataset)
         local = dict(_assignment(value) for value in options.values.get("o", []))
         if parent is not None and parent.type == "volume":

@@ -11,6 +11,7 @@ from chunter_nsq.smartos.simulator.commands.zfs_change import newer_than, tell
 from chunter_nsq.smartos.simulator.commands.zfs_list import Options
 from chunter_nsq.smartos.simulator.host import facts
 from chunter_nsq.smartos.simulator.pool import Pool, Snapshot
+from chunter_nsq.smartos.simulator.poolhealth import refuse_when_full
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.stream import (
     BLOCK_BYTES,
@@ -163,6 +164,7 @@ def _take_full(root: str, pool: Pool, target: str, header: Header, told: dict[st
     parent = target.rpartition("/")[0]
     if pool.dataset(parent) is None:
         raise Refused(f"cannot open '{parent}': dataset does not exist\n{attempt}: unable to restore to destination")
+    refuse_when_full(root, pool, attempt)
     kind = "volume" if header.kind == VOLUME else "filesystem"
     local = dict(told.get("local", {}))
     if kind == "volume":
@@ -182,6 +184,7 @@ def _take_increment(root: str, pool: Pool, target: str, header: Header, _told: d
         raise Refused(f"{attempt}: most recent snapshot of {target} does not\nmatch incremental source")
     if not force and _is_modified(root, pool, base):
         raise Refused(f"{attempt}: destination {target} has been modified\nsince most recent snapshot")
+    refuse_when_full(root, pool, attempt)
     for one in newer_than(pool, base):
         if one.holds:
             raise Refused(f"{attempt}: destination {target} has been modified\nsince most recent snapshot")
