@@ -19,7 +19,7 @@ REQUIRE_ALL = os.environ.get("CHUNTER_REQUIRE_ALL") == "1"
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests reaches them."""
-    for name in [name for name in os.environ if name.startswith(("CHUNTER_", "SENTRY_"))]:
+    for name in [name for name in os.environ if name.startswith(("CHUNTER_", "SENTRY_", "COLUMNS"))]:
         monkeypatch.delenv(name)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from chunter_nsq.cli.outline import WIDTH, outline, plain
+from chunter_nsq.cli.outline import outline, plain, width
 
 Data = Mapping[str, Any]
 
@@ -36,16 +36,15 @@ def failure(data: Data) -> list[str]:
 
 
 def line(data: Data) -> str:
-    """A final result of one of many hosts on one line."""
+    """A final result of one of many hosts on one line; what fits of a result, the whole of an error."""
     error, result = data.get("error"), data.get("result")
+    head = f"{plain(data.get('host'))}  {plain(data.get('status'))}"
     if isinstance(error, Mapping):
-        told = plain(error.get("message"))
-    elif isinstance(result, Mapping):
-        told = " ".join(f"{name}={plain(one)}" for name, one in result.items() if not isinstance(one, list | dict))
-    else:
-        told = ""
-    whole = f"{plain(data.get('host'))}  {plain(data.get('status'))}  {told}".rstrip()
-    return whole if len(whole) <= WIDTH else f"{whole[: WIDTH - 3]}..."
+        return f"{head}  {plain(error.get('message'))}"
+    members = result.items() if isinstance(result, Mapping) else ()
+    told = " ".join(f"{name}={plain(one)}" for name, one in members if not isinstance(one, list | dict))
+    whole, room = f"{head}  {told}".rstrip(), width()
+    return whole if len(whole) <= room else f"{whole[: room - 3]}..."
 
 
 def silence(action: str, host: str, seconds: float) -> str:

@@ -21,13 +21,13 @@ from chunter_nsq.client import Client
 
 EXAMPLES = f"""\b
 Examples:
-  chunter backups                   all machines that have backups in the store
+  chunter backups                   all machines that have backups
   chunter backups VM                those of one machine
   chunter backups VM --json | jq -r '.backups[].snapshot'
 \b
 SINCE is the backup that an increment needs: to restore a backup, all those
 before it in the line must be there. STORED is what it takes in the store, RAW
-how long its streams are. A backup is listed when it is complete, never before.
+how long its streams are. A backup is listed once it is complete.
 \b
 {STATUSES}
 """

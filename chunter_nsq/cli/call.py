@@ -19,9 +19,10 @@ EXAMPLES = """\b
 Examples:
   chunter call --host smartos01 machine.list
   chunter call --host smartos01 machine.stop --uuid UUID -p force=true
-  chunter call --host smartos01 snapshot.create --uuid UUID -p snapshot=before-update
-  chunter call --host smartos01 machine.create -p payload=@vm.json -p start=false
-  chunter call --host smartos01 machine.update --uuid UUID -p payload.ram=2048 -p dry_run=true
+  chunter call --host smartos01 snapshot.create --uuid UUID -p snapshot=monday
+  chunter call --host smartos01 machine.create -p payload=@vm.json
+  chunter call --host smartos01 machine.update --uuid UUID \\
+    -p payload.ram=2048 -p dry_run=true
   chunter call --host '*' host.ping --json
 \b
 Exit status: 0 succeeded, 1 failed, 2 wrong usage, 3 no final result in time,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from chunter_nsq.cli.outline import width
+from chunter_nsq.cli.overview import Overview
 from chunter_nsq.config import (
     KEYS,
     Config,
@@ -22,10 +24,8 @@ from chunter_nsq.config import (
     written,
 )
 
-WIDTH = 100
 
-
-@click.group()
+@click.group(cls=Overview)
 def config() -> None:
     """The configuration: its newest form, the faults of a file, what is in effect."""
 
@@ -91,22 +91,23 @@ def _differing(found: Difference, file: str) -> Iterator[str]:
 def _shown(key: Key) -> Iterator[str]:
     name = f"{key.name}.<name>" if key.family else key.name
     yield f"  {name} = {key.default}" if key.default else f"  {name} (not set)"
-    yield from textwrap.wrap(key.doc, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    yield from textwrap.wrap(key.doc, width(), initial_indent=" " * 6, subsequent_indent=" " * 6)
 
 
 def table(effective: Config) -> str:
-    """Every key and value in aligned columns, no line longer than 100 characters."""
+    """Every key and value in aligned columns, no line wider than the terminal."""
     different = {change.attribute for change in changed(Config(), effective)}
     names = {attribute: key.name for attribute, key in KEYS.items()}
     broad = max(map(len, names.values()))
-    room = WIDTH - broad - len("*  = ")
+    margin = broad + len("*  = ")
+    room = max(width() - margin, 1)
     lines = []
     for attribute, name in names.items():
         value = written(effective, attribute) or "(not set)"
         pieces = [value[start : start + room] for start in range(0, len(value), room)]
         mark = "*" if attribute in different else " "
         lines.append(f"{mark} {name:<{broad}} = {pieces[0]}")
-        lines += [f"{'':{WIDTH - room}}{piece}" for piece in pieces[1:]]
+        lines += [f"{'':{margin}}{piece}" for piece in pieces[1:]]
     return "\n".join(lines) + "\n"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from chunter_nsq.cli.exits import Exit
-from chunter_nsq.cli.outline import WIDTH, plain
+from chunter_nsq.cli.outline import plain, width
 from chunter_nsq.config import Paths
 from chunter_nsq.doctor.examination import Examined, count, examine
 from chunter_nsq.doctor.finding import Finding, State
@@ -63,7 +63,7 @@ def _lines(check: str, finding: Finding) -> Iterator[str]:
 
 def _wrapped(head: str, text: str, indent: str = " " * _INDENT) -> list[str]:
     return textwrap.wrap(
-        plain(text), WIDTH, initial_indent=head, subsequent_indent=indent, break_long_words=False,
+        plain(text), width(), initial_indent=head, subsequent_indent=indent, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
 

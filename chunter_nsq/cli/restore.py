@@ -8,16 +8,16 @@ from chunter_nsq.cli.shorthand import STATUSES, Terms, order_options
 
 EXAMPLES = f"""\b
 Examples:
-  chunter restore VM monday --dry-run    which backups it would read, and how much
+  chunter restore VM monday --dry-run    what it would read, and how much
   chunter restore VM monday              the machine as it was on monday
   chunter restore VM monday --as NEW     beside it, as another machine
   chunter restore VM monday --host hv2   on a host that never had it
 \b
 {STATUSES}
 \b
-Another store than the host's own, or backups of the first chunter (they have no
-manifests): chunter call --host HOST backup.restore --uuid VM ..., which takes
-s3, parents and sha1.
+Another store than the host's own, or backups of the first chunter (they have
+no manifests): chunter call --host HOST backup.restore --uuid VM ..., which
+takes s3, parents and sha1.
 """
 
 

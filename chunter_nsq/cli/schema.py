@@ -6,8 +6,10 @@ import json
 
 import click
 
+from chunter_nsq.cli.overview import Overview
 
-@click.group()
+
+@click.group(cls=Overview)
 def schema() -> None:
     """Print the message contract for programs."""
 

@@ -9,20 +9,52 @@ from pathlib import Path
 import click
 
 from chunter_nsq.cli import corpus as recorded
+from chunter_nsq.cli.overview import Overview
 from chunter_nsq.smartos.simulator import create as create_host
 from chunter_nsq.smartos.simulator import faults as fault_store
 from chunter_nsq.smartos.simulator import poolhealth
 from chunter_nsq.smartos.simulator.smf import hand
 
+EXAMPLES = """\b
+Examples:
+  chunter simulator create /tmp/host --zones 3
+  /tmp/host/usr/sbin/vmadm list
+  /tmp/host/usr/sbin/zoneadm list -cp
+"""
 
-@click.group()
+FAULTS = """\b
+Examples:
+  chunter simulator fault DIR vmadm start --exit 1 --stderr 'ECONNREFUSED'
+  chunter simulator fault DIR zoneadm list --delay 5 --times 2
+  chunter simulator fault DIR vmadm create --kill-after-step incomplete
+\b
+Steps of vmadm:
+  create  validate, configured, incomplete, installed, ready, running,
+          provisioning
+  start   autoboot, ready, running
+  stop    autoboot, shutdown, shutting_down, down, halted
+  delete  autoboot, shutting_down, down, halted, incomplete, datasets,
+          configured
+"""
+
+SERVICES = """\b
+Examples:
+  chunter simulator service DIR global ssh maintenance
+  chunter simulator service DIR ZONE svc:/application/shop:default online
+  chunter simulator service DIR ZONE cron failing
+"""
+
+POOLS = """\b
+Examples:
+  chunter simulator pool DIR --health DEGRADED
+  chunter simulator pool DIR --device c1t1d0=ONLINE:0:0:12
+  chunter simulator pool DIR --used 91
+"""
+
+
+@click.group(cls=Overview, epilog=EXAMPLES)
 def simulator() -> None:
-    r"""A SmartOS host to try things on, made in a directory.
-
-    \b
-    chunter simulator create /tmp/host --zones 3
-    /tmp/host/usr/sbin/vmadm list
-    /tmp/host/usr/sbin/zoneadm list -cp
+    """A SmartOS host to try things on, made in a directory.
 
     Point the agent at it with platform_root = /tmp/host. Everything the host knows lies below the directory: move it,
     copy it, look into etc/zones and invocations.jsonl, delete it when done.
@@ -64,7 +96,7 @@ def create(
     click.echo(f"{root} is a SmartOS host with {zones} VMs. Try: {root}/usr/sbin/vmadm list")
 
 
-@simulator.command()
+@simulator.command(epilog=FAULTS)
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("tool")
 @click.argument("subcommand", required=False)
@@ -79,18 +111,9 @@ def create(
 @click.option("--denied", is_flag=True, help="Refuse as for somebody who is not root.")
 @click.option("--kill-after-step", "kill_after", metavar="NAME", help="Die by SIGKILL after this step of the verb.")
 def fault(directory: Path, tool: str, subcommand: str | None, **effects: object) -> None:
-    r"""Make TOOL fail in DIRECTORY, only for SUBCOMMAND when given.
+    """Make TOOL fail in DIRECTORY, only for SUBCOMMAND when given.
 
     SUBCOMMAND may be several words: each must be among the arguments.
-
-    \b
-    chunter simulator fault DIR vmadm start --exit 1 --stderr 'connect ECONNREFUSED' --times 2
-    chunter simulator fault DIR zoneadm list --delay 5
-    chunter simulator fault DIR vmadm create --kill-after-step incomplete
-
-    Steps: create validate, configured, incomplete, installed, ready, running, provisioning; start autoboot, ready,
-    running; stop autoboot, shutdown, shutting_down, down, halted; delete autoboot, shutting_down, down, halted,
-    incomplete, datasets, configured.
     """
     effects["exit"] = effects.pop("exit_status")
     chosen = {name: value for name, value in effects.items() if value is not None and value is not False}
@@ -113,18 +136,13 @@ def faults(directory: Path, *, clear: bool) -> None:
         click.echo(json.dumps(one))
 
 
-@simulator.command()
+@simulator.command(epilog=SERVICES)
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("zone")
 @click.argument("service")
 @click.argument("state", type=click.Choice(hand.WORDS))
 def service(directory: Path, zone: str, service: str, state: str) -> None:
-    r"""Put a SERVICE of a ZONE (a name, or global) in DIRECTORY into a STATE, at once.
-
-    \b
-    chunter simulator service DIR global ssh maintenance
-    chunter simulator service DIR ZONE svc:/application/shop:default online
-    chunter simulator service DIR ZONE cron failing
+    """Put a SERVICE of a ZONE (a name, or global) in DIRECTORY into a STATE, at once.
 
     failing: whatever starts it from now on, svcadm or a boot of the zone, ends in maintenance, until it is working.
     fresh: as the zone came. A whole FMRI that the zone does not have makes a new service.
@@ -135,7 +153,7 @@ def service(directory: Path, zone: str, service: str, state: str) -> None:
         raise click.ClickException(str(fault)) from fault
 
 
-@simulator.command()
+@simulator.command(epilog=POOLS)
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--health", type=click.Choice(poolhealth.POOL_STATES), help="The pool's state; ONLINE heals everything.")
 @click.option(
@@ -148,13 +166,7 @@ def service(directory: Path, zone: str, service: str, state: str) -> None:
 @click.option("--errors", type=click.IntRange(min=0), help="Files that are damaged.")
 @click.option("--used", type=click.IntRange(0, 100), metavar="PERCENT", help="How full it is.")
 def pool(directory: Path, health: str | None, devices: tuple[str, ...], errors: int | None, used: int | None) -> None:
-    r"""Make the pool in DIRECTORY ill, or full.
-
-    \b
-    chunter simulator pool DIR --health DEGRADED
-    chunter simulator pool DIR --device c1t1d0=ONLINE:0:0:12
-    chunter simulator pool DIR --used 91
-    """
+    """Make the pool in DIRECTORY ill, or full."""
     root = str(directory.absolute())
     try:
         chosen = dict(poolhealth.device(text) for text in devices)

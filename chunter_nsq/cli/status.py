@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from chunter_nsq.cli.listener import Data, asked, listener
-from chunter_nsq.cli.outline import outline, plain, table
+from chunter_nsq.cli.outline import outline, plain, table, width
 from chunter_nsq.config import Paths
 
 
@@ -97,7 +97,7 @@ def _line(name: str, told: Data) -> Iterator[str]:
 def _table(rows: list[Data]) -> Iterator[str]:
     if rows:
         columns = list(dict.fromkeys(name for row in rows for name in row))
-        yield from (f"  {line}" for line in table(rows, columns, 98))
+        yield from (f"  {line}" for line in table(rows, columns, width() - 2))
 
 
 def _part(value: Data, name: str) -> Data:

@@ -48,7 +48,7 @@ async def _once(doors: Doors, key: Key | None, seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await _follow(client, board, key)
-    Console(highlight=False, width=None if sys.stdout.isatty() else 100).print(view(board, time.monotonic()))
+    Console(highlight=False).print(view(board, time.monotonic()))
 
 
 async def _live(doors: Doors, key: Key | None) -> None:
@@ -132,7 +132,7 @@ def _hosts(board: Board, now: float) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("HOST")
     table.add_column("STATE")
-    for name in ("FREE MB", "OF MB", "MACHINES", "RUNNING", "QUEUED", "TO SEND", "LAG MS"):
+    for name in ("FREE MB", "OF MB", "VMS", "RUN", "QUEUE", "UNSENT", "LAG MS"):
         table.add_column(name, justify="right")
     table.add_column("VERSION")
     for host, row in sorted(board.hosts.items(), key=lambda one: (one[1].alias, one[0])):
@@ -146,7 +146,7 @@ def _cells(board: Board, host: str, row: HostRow, state: str) -> Iterator[Text]:
     figures = (row.free, row.total, sum(board.machines(host).values()), len(row.running), row.queued, row.outbox)
     yield from (Text("-" if figure is None else str(figure)) for figure in figures)
     yield Text(f"{row.lag_seconds * 1000:.0f}", "red" if row.lag_seconds > 1 else "")
-    yield Text(plain(row.version) + (" (simulated)" if row.is_simulated else ""))
+    yield Text(plain(row.version) + (" sim" if row.is_simulated else ""))
 
 
 def _running(board: Board) -> Table:

@@ -20,7 +20,7 @@ How closely to look, each closer than the one before:
   catalogue  every object is there, with its size (a request each)
   hash       every byte is what was stored (reads all of it)
   stream     and it is a ZFS stream between the right snapshots
-  restore    and this host's ZFS receives it (into a dataset that is destroyed)
+  restore    and this host's ZFS receives it (into a dataset of its own)
 \b
 Examples:
   chunter verify VM monday

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from chunter_nsq.config.keys import Key
 from chunter_nsq.config.sections import SECTIONS
 
-WIDTH = 100
+WIDTH = 80
 
 PREFACE = """\
 The configuration of chunter: every key with its default, in the newest form of this file.

@@ -18,7 +18,8 @@ async def test_once_prints_hosts_machines_and_rates(new_host, nsqd):
     assert "1 host; 2 running" == lines[0]
     assert "announce" in lines[1]
     assert "smartos01" == lines[-1].split()[0]
-    assert "(simulated)" in lines[-1]
+    assert "sim" == lines[-1].split()[-1]
+    assert max(map(len, lines)) <= 80
 
 
 async def test_on_a_terminal_it_goes_on_until_q(host, nsqd):

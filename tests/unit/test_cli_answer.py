@@ -50,10 +50,15 @@ def test_a_failure_without_any_reason_is_told_all_the_same():
 
 
 def test_one_of_many_is_one_line_that_fits():
-    """Plain members only, clipped at 100 columns."""
+    """Plain members only, clipped at the width of the terminal."""
     told = line({**DATA, "result": {"a": 1, "long": "x" * 200, "inner": {}}})
-    assert 100 == len(told)
+    assert 80 == len(told)
     assert told.startswith("h1  succeeded  a=1 long=xxx")
+
+
+def test_the_error_of_one_of_many_is_told_whole():
+    """No word of a reason is cut off."""
+    assert f"h1  failed  {'no ' * 99}VM" == line({**DATA, "status": "failed", "error": {"message": f"{'no ' * 99}VM"}})
 
 
 def test_silence_names_whom_was_asked():

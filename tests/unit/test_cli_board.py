@@ -61,7 +61,7 @@ def test_answers_count_as_events_do():
     board.answered({"host": "h", "result": {"machines": [{"uuid": "a", "alias": "web", "state": "running"}]}})
     board.answered({"host": "h", "result": None})
     assert {"running": 1} == board.machines()
-    assert "1 (simulated)" in shown(board)
+    assert "1 sim" in shown(board)
 
 
 def test_what_runs_and_what_warns_is_listed():

@@ -40,12 +40,24 @@ def test_help_lists_the_commands_and_shows_examples():
     assert max(map(len, shown.output.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("name", ["call", "backups", "restore", "verify", "tail", "hosts", "status", "run"])
-def test_each_command_explains_itself(name):
-    """Help for everything that may be typed."""
-    shown = CliRunner().invoke(chunter, [name, "--help"])
+def _commands(group=chunter, path=()):
+    """The words that lead to each command, groups included."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from _commands(command, (*path, name))
+
+
+@pytest.mark.parametrize("path", list(_commands()), ids=" ".join)
+def test_each_command_explains_itself(path):
+    """Help for everything that may be typed: whole sentences, in 80 columns, with nothing of the mark-up left."""
+    shown = CliRunner().invoke(chunter, [*path, "--help"])
     assert 0 == shown.exit_code
-    assert "--" in shown.output
+    assert "--help" in shown.output
+    assert [] == [line for line in shown.output.splitlines() if len(line) > 80 or "\\b" in line]
+    listed = shown.output.partition("\nCommands:\n")[2].partition("\n\n")[0]
+    assert [] == [line for line in listed.splitlines() if line.endswith("...")]
 
 
 def test_an_unknown_command_is_wrong_usage():

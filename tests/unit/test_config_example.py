@@ -37,7 +37,7 @@ def test_what_the_example_shows_as_sample_is_valid():
 
 def test_no_line_of_the_example_is_wider_than_a_terminal():
     """It can be read over a serial console."""
-    assert [] == [line for line in example().splitlines() if len(line) > 100]
+    assert [] == [line for line in example().splitlines() if len(line) > 80]
 
 
 def test_every_key_is_explained_in_a_sentence():
@@ -94,7 +94,7 @@ def test_check_of_a_missing_file_fails_in_words(shell, tmp_path):
 
 
 def test_show_marks_what_is_not_default_and_stars_secrets(shell, tmp_path):
-    """The effective configuration, aligned, within 100 columns."""
+    """The effective configuration, aligned, within 80 columns."""
     file = tmp_path / "c"
     many = ", ".join(f"nsqd-{number}.example.org:4150" for number in range(9))
     file.write_text(f"arc_interval = 90s\nnsq.auth_secret = hunter2\nnsqd = {many}\n")
@@ -105,7 +105,7 @@ def test_show_marks_what_is_not_default_and_stars_secrets(shell, tmp_path):
     assert (0, False, [], ["arc_interval", "nsq.auth_secret", "nsqd"], True, True) == (
         result.exit_code,
         "hunter2" in result.stdout,
-        [line for line in lines if len(line) > 100],
+        [line for line in lines if len(line) > 80],
         sorted(line.split()[1] for line in lines if line.startswith("*")),
         "* arc_interval             = 90s" in lines,
         "* nsq.auth_secret          = ***" in lines,
