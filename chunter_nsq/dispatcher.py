@@ -47,7 +47,7 @@ from chunter_nsq.hostlock import HostLock
 from chunter_nsq.journal import Journal, NonceSeen, Outcome, Record
 from chunter_nsq.lines import Job, Lines
 from chunter_nsq.messages.command import Addressee, Command, Origin, Refused, read, restore
-from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, Note, timestamp
+from chunter_nsq.messages.events import Event, Note, timestamp
 from chunter_nsq.messages.reading import Unreadable
 from chunter_nsq.messages.withheld import without_keys
 from chunter_nsq.outbox import Outbox
@@ -55,14 +55,7 @@ from chunter_nsq.refusals import dead_letter, refused, rejection
 
 log = logging.getLogger(__name__)
 
-PULSE_SECONDS = 5.0
-_TELL_SECONDS = 1.0
 _RETRY_SECONDS = 1.0
-_MARGIN_SECONDS = 120.0  # each tool has machine_seconds of its own; what a handler does around it has this
-_QUERY_SECONDS = 60.0
-_DEADLETTER_BYTES = 512 * 1024
-_RESULT_BYTES = SIZE_LIMIT_BYTES - 8192
-_SAID_CHARACTERS = 64 * 1024  # of a program's output, in one progress; at most six bytes each on the wire
 
 
 class Delivery(Protocol):

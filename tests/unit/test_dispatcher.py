@@ -113,13 +113,17 @@ async def test_group_that_is_off_is_forbidden(tmp_path):
 
 
 async def test_unreadable_message_is_a_dead_letter(host):
-    """What is no command is kept whole, with where it came from."""
-    for body in (b"\xff\xfe", b"[1]", b"x" * 2**20):
+    """What is no command is kept whole as far as one message holds it, with where it came from."""
+    bodies = (b"\xff\xfe", b"[1]", b"x" * 1_000_000, b"\xff" * 770_000, b"\x01" * 2**20)
+    for body in bodies:
         await host.dispatcher.accept(Delivery(body))
-    await until(lambda: len(host.nsqd.taken) == 3)
+    await until(lambda: len(host.nsqd.taken) == len(bodies))
     kept = [json.loads(body)["data"]["data"] for _, body in host.nsqd.taken]
-    assert [b"\xff\xfe", b"[1]"] == [base64.b64decode(kept[0]["body"]), kept[1]["body"].encode()]
-    assert (True, 2**20, "0d") == (kept[2]["truncated"], kept[2]["bytes"], kept[2]["message_id"])
+    read = [base64.b64decode(one["body"]) if one["encoding"] == "base64" else one["body"].encode() for one in kept]
+    assert list(bodies[:4]) == read[:4]
+    assert bodies[4][: len(read[4])] == read[4]
+    assert [False, False, False, False, True] == [one["truncated"] for one in kept]
+    assert (2**20, "0d") == (kept[4]["bytes"], kept[4]["message_id"])
 
 
 async def test_signed_commands_only(tmp_path):
