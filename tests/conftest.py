@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,13 @@ from worlds import Ears, Host
 
 TRANSFERS = ("transfer", "upload", "download", "verify")  # how threads of the storage library are called
 REQUIRE_ALL = os.environ.get("CHUNTER_REQUIRE_ALL") == "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A suite that runs in the background was told to ignore ctrl-C, but the programs it tries are to hear it."""
+    del config
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

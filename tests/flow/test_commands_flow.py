@@ -143,7 +143,7 @@ async def test_a_signed_host_takes_signed_commands_only(ears: Ears, new_host: Ca
 def _malformed(count: int) -> list[bytes]:
     """Messages of every wrong kind, each different from the others."""
     uuid = new_uuid()
-    stop = {"action": "machine.stop", "uuid": uuid}
+    stop, take = {"action": "machine.stop", "uuid": uuid}, {"action": "snapshot.create", "uuid": uuid}
     kinds: list[Callable[[int], bytes]] = [
         lambda n: f"not json {n}".encode(),
         lambda n: b"\xff\xfe" + str(n).encode(),
@@ -156,16 +156,23 @@ def _malformed(count: int) -> list[bytes]:
         lambda n: json.dumps({**stop, "uuid": f"{uuid};{n}"}).encode(),
         lambda n: json.dumps({**stop, "uuid": f"{uuid}\n", "expires": n}).encode(),
         lambda n: json.dumps({**stop, "uuid": f"-F{n}"}).encode(),
-        lambda n: json.dumps({"action": "snapshot.create", "uuid": uuid, "params": {"snapshot": f"-r{n}"}}).encode(),
-        lambda n: json.dumps({"action": "snapshot.create", "uuid": uuid, "params": {"snapshot": f"a/{n}"}}).encode(),
+        lambda n: json.dumps({**take, "params": {"snapshot": f"-r{n}"}}).encode(),
+        lambda n: json.dumps({**take, "params": {"snapshot": f"../{n}"}}).encode(),
+        lambda n: json.dumps({**take, "params": {"snapshot": f"a;{n}"}}).encode(),
+        lambda n: json.dumps({**take, "params": {"snapshot": f"a{n}\n"}}).encode(),
+        lambda n: json.dumps({**take, "params": {"snapshot": "", "n": n}}).encode(),
         lambda n: json.dumps({**stop, "params": {"force": n}}).encode(),
         lambda n: json.dumps({**stop, "params": [n]}).encode(),
         lambda n: json.dumps({**stop, "id": "", "reply_to": f"chunter.command.{n}"}).encode(),
         lambda n: b'{"action":"host.ping","id":"\\ud800' + str(n).encode() + b'"}',
+        lambda n: b'{"\\udfff' + str(n).encode() + b'":1,"action":"host.ping"}',
+        lambda n: b'{"action":"host.ping","expires":' + b"9" * (5000 + n) + b"}",
         lambda n: b'{"action":"host.ping","expires":NaN,"n":' + str(n).encode() + b"}",
         lambda n: b"[" * (2000 + n),
+        lambda n: b'{"action":"host.ping","params":' + b"[" * (70 + n) + b"]" * (70 + n) + b"}",
         lambda n: b'{"a":' * (300 + n) + b"1" + b"}" * (300 + n),
-        lambda n: json.dumps({"action": "host.ping", "padding": "x" * (200_000 + n if n < 60 else n)}).encode(),
+        lambda n: json.dumps({"action": "host.ping", "padding": "x" * (1_000_000 + n if n < 60 else n)}).encode(),
+        lambda n: (b"x" if n % 2 else b"\xff") * (2**20 - n if n < 60 else n),
         lambda n: b'{"action":"host.ping","action":"host.info","n":' + str(n).encode() + b"}",
     ]
     return [kinds[number % len(kinds)](number) for number in range(count)]
@@ -179,15 +186,16 @@ async def test_a_thousand_malformed_messages_leave_the_door_open(ears: Ears, hos
     for body in bodies:
         await asyncio.to_thread(nsqd.pub, host.topic, body)
 
-    def told() -> int:
-        dead = len(ears.of("chunter.deadletter"))
-        return dead + sum(e["data"].get("status") == "rejected" for e in ears.heard)
+    def told() -> list[str]:
+        """What the answers are to: a dead letter to its bytes, a rejection to a command; no two have one in common."""
+        dead = [event["data"]["data"]["sha256"] for event in ears.of("chunter.deadletter")]
+        return dead + [e["data"]["command"] for e in ears.heard if e["data"].get("status") == "rejected"]
 
-    await ears.when(lambda: told() >= 1000, 60)
+    await ears.when(lambda: len(told()) >= 1000, 60)
     began = time.monotonic()
     assert "succeeded" == (await ears.result(host.send("host.ping")))["status"]
     assert time.monotonic() - began < 1.0
-    assert 1000 == told()
+    assert (1000, 1000) == (len(told()), len(set(told())))
     assert [] == [argv for argv in host.invocations("vmadm") if "events" not in argv and "lookup" not in argv]
 
 
