@@ -295,3 +295,15 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     one = Shop(tmp_path / "shop")
     yield one
     one.close()
+
+
+@pytest.fixture
+def newer(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """A server that has a newer version to offer; the settings of a host that looks there."""
+    key, public = tmp_path / "release.key", tmp_path / "release.pub"
+    signing.new_key(key)
+    public.write_bytes(signing.public(key))
+    shop = Shop(tmp_path / "releases")
+    release_tool.publish(shop.rel, Release("9.0.0", "rel", b"a release"), key)
+    yield {"update.url": shop.url, "update.key": f"@{public}"}
+    shop.close()

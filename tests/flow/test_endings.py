@@ -2,51 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from backup_parts import settings_for
 from ending_cases import CASES
-from release_parts import Shop
 from stage import Stage
 from worlds import ACTIONS, Ears, Host
 
 from chunter_nsq.errors import Cancelled, Forbidden, Interrupted
 from chunter_nsq.storage.bucket import Bucket
-from tools.release import signing
-from tools.release.__main__ import publish
-from tools.release.archive import Release
 
-pytest_plugins = ("s3_servers",)
+pytest_plugins = ("s3_servers", "release_parts")
 
 ALIKE = {Forbidden.code, Cancelled.code, Interrupted.code}
 SETTINGS = {"machine_timeout": "8s", "execute_api": "on"}
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """A server that has a newer release; the settings of a host that looks there."""
-    key, public = tmp_path / "release.key", tmp_path / "release.pub"
-    signing.new_key(key)
-    public.write_bytes(signing.public(key))
-    one = Shop(tmp_path / "releases")
-    publish(one.rel, Release("9.0.0", "rel", b"a release"), key)
-    yield {"update.url": one.url, "update.key": f"@{public}"}
-    one.close()
-
-
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("action", sorted(ACTIONS))
 async def test_every_way_to_end(
-    ears: Ears, new_host: Callable[..., Host], bucket: Bucket, shop: dict[str, str], action: str
+    ears: Ears, new_host: Callable[..., Host], bucket: Bucket, newer: dict[str, str], action: str
 ) -> None:
     """Each case of the action ends as it says, and the cases are a good end and all declared errors."""
     stages: dict[bool, Stage] = {}
     for case in CASES[action]:
         if case.stored not in stages:
             store = settings_for(bucket.account) if case.stored else {}
-            host = await new_host(settings=SETTINGS | shop | store).start().ready()
+            host = await new_host(settings=SETTINGS | newer | store).start().ready()
             stages[case.stored] = Stage(host, ears, bucket)
         assert case.ending == await stages[case.stored].ending(action, case), case
 
