@@ -51,6 +51,12 @@ def test_null_as_an_address_kills_the_program():
         created(nics=[nic(mac=None)])
 
 
+def test_a_list_as_an_address_kills_the_program():
+    """An empty list is blank, so no wrong value, until its text is looked up."""
+    with pytest.raises(Crash, match=r"str\.split is not a function"):
+        created(nics=[nic(mac=[])])
+
+
 def test_a_list_in_place_of_a_nic_is_told_as_it_is():
     """What was given shows in the message."""
     with pytest.raises(Rejected, match=r"nic_tag option for NIC: \[\]"):

@@ -66,10 +66,10 @@ class NicCheck:
             raise Rejected("payload specifies more than 1 primary NIC")
 
     def _know(self, payload: dict[str, Any]) -> None:
-        changes = {nic["mac"]: nic for nic in payload.get("update_nics", ()) if has(nic, "mac")}
+        changes = {text(nic["mac"]): nic for nic in payload.get("update_nics", ()) if has(nic, "mac")}
         for known in (self._vm or {}).get("nics", ()):
             nic = dict(known)
-            mac = nic["mac"] if "mac" in nic else addresses.vrrp_mac(nic.get("vrrp_vrid"))
+            mac = text(nic["mac"] if "mac" in nic else addresses.vrrp_mac(nic.get("vrrp_vrid")))
             if mac not in self._by_mac:
                 self._by_mac[mac] = nic
                 self.ordered.append(nic)
@@ -150,7 +150,7 @@ class NicCheck:
     def _merge(self, nic: Nic) -> None:
         if "mac" not in nic and "vrrp_vrid" not in nic:
             return
-        mac = nic["mac"] if "mac" in nic else addresses.vrrp_mac(nic["vrrp_vrid"])
+        mac = text(nic["mac"] if "mac" in nic else addresses.vrrp_mac(nic["vrrp_vrid"]))
         if mac in self._by_mac:
             self._by_mac[mac].update(nic)
         else:
