@@ -17,6 +17,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,8 @@ class Agent:
         connection, topics = reach.connection(config, host_id), sorted(self.dispatcher.addressee.command_topics)
         self.strangers = Watch(connection, config.nsqd_http, topics, reach.USER_AGENT)
         imgadm, prtconf, inventory = Imgadm(self.runner), Prtconf(self.runner), Inventory(self.vmadm)
-        self.producer = Producer(connection)
+        lasting = replace(connection, memory=paths.nsqd)
+        self.producer = Producer(lasting)
         self.consoles = Consoles(
             Means(
                 runner=self.runner,
@@ -212,7 +214,7 @@ class Agent:
         self.sweeping = Sweeping(self.outbox, self.tools.zfs, self.tools.backups, self.dispatcher.is_known)
         self.publishers = publishers.schedule(self.tools)
         self.dispatcher.execution.listeners = [one.tell for one in self.publishers if isinstance(one, Listener)]
-        self.consumers = [Consumer(connection, topic, host_id, self.dispatcher.accept) for topic in topics]
+        self.consumers = [Consumer(lasting, topic, host_id, self.dispatcher.accept) for topic in topics]
         self._tasks: list[asyncio.Task[None]] = []
 
     def _told(self, events: Sequence[Event | Note]) -> asyncio.Future[None]:

@@ -96,7 +96,10 @@ class Consumer:
         discovery = None
         if self._connection.lookupd:
             seconds = self._connection.lookup_seconds
-            discovery = Discovery(self._connection.lookupd, self._ask, self._create, interval_seconds=seconds)
+            book = self._connection.book(self._topic)
+            discovery = Discovery(
+                self._connection.lookupd, self._ask, self._create, interval_seconds=seconds, book=book
+            )
         self._reader.open(discovery)
 
     async def wait_ready(self, timeout_seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""Asks every nsqlookupd, again and again, which nsqd there are; keeps the last good answer of each."""
+"""Asks every nsqlookupd, again and again, which nsqd there are; keeps the last good answer of each, also on disk."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from chunter_nsq.bus.address import Address
+from chunter_nsq.bus.addressbook import AddressBook
 from chunter_nsq.bus.faults import NsqFault
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ _chance = random.SystemRandom()
 class Discovery:
     """``ask(lookupd)`` gives the addresses that one nsqlookupd names; a failing one counts with what it said last.
 
+    One that has said nothing yet counts with what ``book`` holds of an earlier time.
     ``absent()`` is called when all of them answered and none named any, at most once in an interval.
     """
 
@@ -33,11 +35,14 @@ class Discovery:
         absent: Callable[[], Awaitable[None]],
         *,
         interval_seconds: float,
+        book: AddressBook | None = None,
     ) -> None:
         self._lookupd = lookupd
         self._ask = ask
         self._absent = absent
         self._interval_seconds = interval_seconds
+        self._book = book
+        self._booked: frozenset[Address] = frozenset()
         self._known: dict[str, frozenset[Address]] = {}
         self._failing: dict[str, str] = {}
         self._task: asyncio.Task[None] | None = None
@@ -69,6 +74,7 @@ class Discovery:
             addresses = await self.poll()
             try:
                 await found(addresses)
+                await self._enter(addresses)
                 if not addresses and not self._failing and time.monotonic() - absent_at >= self._interval_seconds:
                     absent_at = time.monotonic()
                     await self._absent()
@@ -77,6 +83,13 @@ class Discovery:
             pause = self._interval_seconds if addresses else eager
             await asyncio.sleep(pause * _chance.uniform(1 - JITTER, 1 + JITTER))
 
+    async def _enter(self, addresses: frozenset[Address]) -> None:
+        """Into the book goes what all of them say; that nobody knows any may be a restart of theirs."""
+        if self._book is None or self._failing or not addresses or addresses == self._booked:
+            return
+        await asyncio.to_thread(self._book.write, addresses)
+        self._booked = addresses
+
     async def _poll_one(self, lookupd: str) -> None:
         try:
             self._known[lookupd] = await self._ask(lookupd)
@@ -84,6 +97,8 @@ class Discovery:
             if lookupd not in self._failing:
                 log.warning("nsq.lookupd_unreachable", extra={"lookupd": lookupd, "reason": fault.message})
             self._failing[lookupd] = fault.message
+            if self._book is not None and lookupd not in self._known:
+                self._known[lookupd] = await asyncio.to_thread(self._book.read)
         else:
             if self._failing.pop(lookupd, None) is not None:
                 log.info("nsq.lookupd_back", extra={"lookupd": lookupd})

@@ -62,7 +62,8 @@ class Producer:
         discovery = None
         if not self._connection.nsqd:
             seconds = self._connection.lookup_seconds
-            discovery = Discovery(self._connection.lookupd, _nodes, _nothing, interval_seconds=seconds)
+            book = self._connection.book("publish")
+            discovery = Discovery(self._connection.lookupd, _nodes, _nothing, interval_seconds=seconds, book=book)
         self._writer.open(discovery)
 
     async def wait_ready(self, timeout_seconds: float) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chunter_nsq.bus.address import Address
+from chunter_nsq.bus.addressbook import AddressBook
 
 LONGEST_HEARTBEAT_SECONDS = 60  # nsqd refuses more (--max-heartbeat-interval)
 
@@ -25,6 +26,7 @@ class Connection:
 
     ``nsqd`` are fixed TCP addresses; ``lookupd`` are HTTP ``host:port`` to ask for more. With ``tls`` nothing is ever
     sent in the clear beyond IDENTIFY. A connection without a frame for two heartbeats and five seconds is given up.
+    In the folder ``memory`` stands what nsqlookupd named last, for a start without it; None remembers nothing.
     ``message_timeout_seconds`` is how long nsqd waits for an answer before it delivers a message again (what a killed
     consumer held comes back after that); None, or an nsqd that allows less, means nsqd's own setting.
 
@@ -45,6 +47,7 @@ class Connection:
     reconnect_seconds: float = 0.5
     longest_reconnect_seconds: float = 2.0
     lookup_seconds: float = 10.0
+    memory: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.nsqd and not self.lookupd:
@@ -58,6 +61,10 @@ class Connection:
         for name in ("handshake_timeout_seconds", "publish_timeout_seconds", "reconnect_seconds", "lookup_seconds"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, not above 0")
+
+    def book(self, purpose: str) -> AddressBook | None:
+        """The remembered nsqd of a topic, or of publishing."""
+        return None if self.memory is None else AddressBook(self.memory / f"{purpose}.nsqd")
 
     @property
     def silence_seconds(self) -> float:

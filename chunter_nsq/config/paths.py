@@ -72,6 +72,11 @@ class Paths:
         return self.root / "var" / "run"
 
     @property
+    def nsqd(self) -> Path:
+        """Which nsqd there were the last time that nsqlookupd was asked."""
+        return self.root / "var" / "nsqd"
+
+    @property
     def update(self) -> Path:
         """What is asked of the updater, how far it is, and what it fetched."""
         return self.root / "var" / "update"

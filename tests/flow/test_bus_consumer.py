@@ -221,11 +221,12 @@ async def test_closed_is_closed(nsqd, topic, caplog):
 async def test_close_before_anything_was_reached(tmp_path):
     """A consumer whose nsqd never was there closes at once."""
     absent = Nsqd(tmp_path)
+    consumer = Consumer(connection(absent, handshake_timeout_seconds=10.0), "t", "c", Inbox().accept)
+    await consumer.start()
+    assert not await consumer.wait_ready(0.2)
+    await eventually(lambda: consumer.state().last_error)
+    assert "cannot be reached" in consumer.state().last_error
     async with asyncio.timeout(2):
-        consumer = Consumer(connection(absent), "t", "c", Inbox().accept)
-        await consumer.start()
-        assert not await consumer.wait_ready(0.2)
-        assert "cannot be reached" in consumer.state().last_error
         await consumer.close()
     assert {asyncio.current_task()} == asyncio.all_tasks()
 

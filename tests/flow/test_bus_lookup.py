@@ -5,6 +5,8 @@ from bus_parts import Inbox, connection, consuming, eventually, producing
 from nsq_servers import Nsqd, Nsqlookupd
 
 from chunter_nsq.bus import guard
+from chunter_nsq.bus.address import Address
+from chunter_nsq.bus.addressbook import AddressBook
 from chunter_nsq.bus.consumer import Consumer
 
 
@@ -52,6 +54,30 @@ async def test_lost_lookupd_does_not_matter_to_what_is_known(lookupd, nsqd):
         assert await consumer.wait_ready(10)
         nsqd.pub("t", b"x")
         assert [b"x"] == await inbox.holds(1)
+
+
+async def test_what_was_known_is_known_after_a_start_without_lookupd(lookupd, nsqd, tmp_path):
+    """Who starts while nsqlookupd is down consumes and publishes where it was named the last time."""
+    remembering = connection(lookupd=(lookupd.http_address,), memory=tmp_path / "memory")
+    async with consuming(remembering, "t", Inbox().accept), producing(remembering):
+        await eventually(lambda: {"t.nsqd", "publish.nsqd"} <= {one.name for one in remembering.memory.glob("*")})
+    lookupd.kill()
+
+    inbox = Inbox()
+    async with consuming(remembering, "t", inbox.accept), producing(remembering) as producer:
+        await producer.publish("t", [b"x"])
+        assert [b"x"] == await inbox.holds(1)
+
+
+async def test_a_damaged_memory_is_told_and_no_more(tmp_path, caplog):
+    """A file that holds no addresses counts as empty, with a line in the log, and is written anew."""
+    book = AddressBook(tmp_path / "t.nsqd")
+    assert (frozenset(), []) == (book.read(), caplog.records)
+    (tmp_path / "t.nsqd").write_bytes(b"10.0.0.1:4150\n\xff")
+    assert frozenset() == book.read()
+    assert ["nsq.addressbook_unreadable"] == [record.message for record in caplog.records]
+    book.write({Address("::1", 4150), Address("hv1", 4150)})
+    assert {Address("::1", 4150), Address("hv1", 4150)} == book.read()
 
 
 async def test_all_lookupd_are_asked_and_merged(lookupd, nsqd, tmp_path):

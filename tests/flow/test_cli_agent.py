@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 from cli_parts import chunter
+from worlds import BASE_IMAGE
 
 
 async def test_a_day_at_the_command_line(new_host, nsqd):
@@ -40,6 +42,26 @@ async def test_a_day_at_the_command_line(new_host, nsqd):
     gone = await chunter("status", "--root", str(host.root))
     assert (1, "") == (gone.status, gone.out)
     assert "no agent answers" in gone.err
+
+
+async def test_two_hosts_on_one_nsqd_are_found_and_told_apart(new_host, nsqd):
+    """Both are listed within five seconds; each runs what is for it alone, and both what is for all."""
+    hosts = [await host.ready() for host in (new_host().start(), new_host().start())]
+    began = time.monotonic()
+    listed = await chunter("hosts", "--json", nsqd=nsqd)
+    assert time.monotonic() - began < 5.0
+    assert sorted(host.id for host in hosts) == sorted(each["host"] for each in listed.document)
+
+    made = {"brand": "joyent", "image_uuid": BASE_IMAGE, "alias": "only-here", "max_physical_memory": 256}
+    first, second = hosts
+    payload = f"payload={json.dumps(made)}"
+    done = await chunter("call", "--host", first.id, "machine.create", "-p", payload, "--json", nsqd=nsqd)
+    assert (0, first.id) == (done.status, done.document["host"])
+    everybody = await chunter("call", "--host", "*", "machine.list", "-p", 'fields=["alias"]', "--json", nsqd=nsqd)
+    answers = [json.loads(line) for line in everybody.out.splitlines()]
+    assert {first.id: [{"alias": "only-here"}], second.id: []} == {
+        one["host"]: one["result"]["machines"] for one in answers
+    }
 
 
 async def test_a_wrong_configuration_ends_the_agent_with_96(tmp_path):
