@@ -8,10 +8,12 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from worlds import Ears, Host, new_uuid, payload
+from worlds import BASE_IMAGE, Ears, Host, new_uuid, payload
 
 from chunter_nsq.smartos.simulator import faults
 
@@ -80,20 +82,19 @@ async def test_a_create_that_fails_leaves_nothing(
     ears: Ears, new_host: Callable[..., Host], fault: dict[str, object], code: str, words: str
 ) -> None:
     """Zones, datasets and memory are as before, the lock is free, and the error has the tool's own words."""
-    host = await new_host(settings={"machine_timeout": "3s"}).start().ready()
+    host = await new_host(settings={"machine_timeout": "8s"}).start().ready()
     before, free = _left(host), await _free(ears, host)
     faults.add(str(host.platform), {**fault, "times": 1})
-    uuid = new_uuid()
-    done = await ears.result(host.send("machine.create", uuid, params={"payload": payload(image_uuid=MINIMAL)}), 30)
+    uuid, image = new_uuid(), MINIMAL if fault["tool"] == "imgadm" else BASE_IMAGE
+    done = await ears.result(host.send("machine.create", uuid, params={"payload": payload(image_uuid=image)}), 60)
 
     assert ("failed", code) == (done["status"], done["error"]["code"]), done
     assert words in done["error"]["message"]
-    gone = f"zones/{MINIMAL}"
-    assert (before[0], before[1]) == (_left(host)[0], _left(host)[1] - {gone})
+    assert before == _left(host)
     assert free == await _free(ears, host)
     await ears.state(uuid, "failed")
     assert "failed" == ears.of("chunter.zone.state", uuid)[-1]["data"]["data"]
-    again = await ears.result(host.send("machine.create", uuid, params={"payload": payload(image_uuid=MINIMAL)}), 30)
+    again = await ears.result(host.send("machine.create", uuid, params={"payload": payload(image_uuid=image)}), 60)
     assert "succeeded" == again["status"], again
 
 
@@ -127,6 +128,22 @@ async def test_a_kill_of_the_agent_leaves_nothing(
         assert (before[0], before[1]) == (zones, datasets - {f"zones/{MINIMAL}"})
 
 
+def _creates(host: Host) -> list[tuple[float, float]]:
+    """When each vmadm create began and ended, in the order of their ends."""
+    lines = (host.platform / "invocations.jsonl").read_text().splitlines()
+    ran = [one for one in map(json.loads, lines) if one["argv"][1:] == ["create"] and one["argv"][0].endswith("vmadm")]
+    ends = [(datetime.fromisoformat(one["time"]).timestamp(), one["seconds"]) for one in ran]
+    return [(began, began + seconds) for began, seconds in sorted(ends)]
+
+
+def _told(ears: Ears, uuid: str) -> list[str]:
+    """The states of a machine in their order, and with them what is told of its configuration before it is made."""
+    events = [one for one in ears.heard if one["topic"] == "chunter.zone" and one["subject"] == uuid]
+    told = [str(one["data"]["data"]) if one["data"]["event"] == "state" else one["data"]["event"] for one in events]
+    begun = told.index("creating")
+    return told[:begun] + [one for one in told[begun:] if one != "update"]
+
+
 async def test_twenty_creates_with_the_same_missing_image(ears: Ears, new_host: Callable[..., Host]) -> None:
     """One import, twenty machines, one after the other, each told in the order that it had."""
     host = await new_host().start().ready()
@@ -144,11 +161,14 @@ async def test_twenty_creates_with_the_same_missing_image(ears: Ears, new_host: 
 
     assert 1 == sum("import" in argv for argv in host.invocations("imgadm"))
     assert AT_ONCE == len(json.loads(host.tool("vmadm", "lookup", "-j").stdout))
+    made = _creates(host)
+    assert AT_ONCE == len(made)
+    assert all(ended <= begun for (_, ended), (begun, _) in pairwise(made))
     said = [(e["subject"], e["data"]["data"]) for e in ears.of("chunter.zone.state")]
     for uuid in uuids:
-        states = [state for subject, state in said if subject == uuid]
-        assert ["installing_dataset", "creating"] == states[:2]
-        assert "running" == states[-1]
+        assert ["installing_dataset", "update", "creating"] == _told(ears, uuid)[:3]
+        assert "running" == _told(ears, uuid)[-1]
+        assert 1 == _told(ears, uuid).count("creating")
     begun = [subject for subject, state in said if state == "creating"]
     ended = [e["subject"] for e in ears.of("chunter.result") if e["data"]["status"] == "succeeded"]
     assert uuids == begun

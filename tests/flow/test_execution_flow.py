@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def _logins(host: Host) -> int:
             if entry.name.isdigit():
                 line = (entry / "cmdline").read_bytes()
                 found += str(host.platform).encode() in line and b"zlogin" in line
+    return found
+
+
+def _sleepers(seconds: str) -> list[str]:
+    """The processes that sleep for so long."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes() == f"sleep\0{seconds}\0".encode():
+                found.append(entry.name)
     return found
 
 
@@ -82,7 +93,8 @@ async def test_output_is_bounded(ears: Ears, zone: tuple[Host, str]) -> None:
 async def test_time_and_patience_have_an_end(ears: Ears, zone: tuple[Host, str]) -> None:
     """At its time limit, and when it is cancelled, the program is ended with its whole group."""
     host, uuid = zone
-    program = {"argv": ["sh", "-c", "echo begun; sleep 60"]}
+    seconds = f"60.{os.getpid()}"
+    program = {"argv": ["sh", "-c", f"echo begun; sleep {seconds} & wait"]}
     late = await ears.result(host.send("machine.execute", uuid, params={**program, "timeout": 1}))
     assert ("failed", "tool_timeout", "begun\n") == (
         late["status"], late["error"]["code"], late["error"]["details"]["stdout"],
@@ -92,6 +104,7 @@ async def test_time_and_patience_have_an_end(ears: Ears, zone: tuple[Host, str])
     await ears.result(host.send("command.cancel", params={"command": command}))
     assert "cancelled" == (await ears.result(command))["status"]
     assert 0 == _logins(host)
+    assert [] == _sleepers(seconds)
 
 
 async def test_a_killed_agent_leaves_no_program(ears: Ears, zone: tuple[Host, str]) -> None:
