@@ -11,7 +11,7 @@ from cli_parts import chunter, start
 
 async def test_once_prints_hosts_machines_and_rates(new_host, nsqd):
     """What is known after a while, without a terminal."""
-    await new_host(zones=2).start().ready()
+    await new_host(zones=2, settings={"heartbeat_interval": "1s"}).start().ready()
     shown = await chunter("top", "--once", "--wait", "3", nsqd=nsqd)
     assert (0, "") == (shown.status, shown.err)
     lines = shown.out.splitlines()
