@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import socket
 import sys
@@ -14,7 +15,7 @@ SECRET_KEY = "test-secret-key"  # noqa: S105 - of a store on loopback that is th
 # A new bucket grows by one volume at a time, not by seven, which takes a second.
 ENVIRONMENT = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
 _SECOND_PORT = 10_000
-_HIGHEST_PORT = 55_000
+_LOWEST_PORT, _HIGHEST_PORT = 10_000, 22_000
 _ACTIONS = ("Admin", "Read", "Write", "List", "Tagging")
 
 
@@ -64,14 +65,15 @@ def arguments(folder: Path, ports: Sequence[int]) -> list[str]:
 
 
 def _free_port_pair() -> int:
-    """A port on 127.0.0.1 that is free, as is the one 10,000 above it, where the server's gRPC goes."""
+    """A port on 127.0.0.1 that is free, as is the one 10,000 above it, where the server's gRPC goes.
+
+    Both lie below those that systems give to outgoing connections, which could take them before the server does.
+    """
     while True:
+        port = random.SystemRandom().randrange(_LOWEST_PORT, _HIGHEST_PORT)
         with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            if port > _HIGHEST_PORT:
-                continue
             try:
+                first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + _SECOND_PORT))
             except OSError:
                 continue

@@ -16,9 +16,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from chunter_nsq import __version__
 from chunter_nsq.actions import Progress
-from chunter_nsq.backup import disks, plan, thinning, told, uploads
+from chunter_nsq.backup import disks, plan, record, thinning, told, uploads
 from chunter_nsq.backup.course import Tell
 from chunter_nsq.backup.holds import Holds
 from chunter_nsq.backup.leftovers import place
@@ -30,12 +29,11 @@ from chunter_nsq.errors import Fault
 from chunter_nsq.ground import Ground
 from chunter_nsq.messages.backup_params import BackupCreate
 from chunter_nsq.messages.command import Command
-from chunter_nsq.messages.events import timestamp
 from chunter_nsq.smartos.names import checked_uuid
 from chunter_nsq.smartos.zfs_stream_argv import SendFlags
 from chunter_nsq.storage import catalogue, progress
 from chunter_nsq.storage.account import Account
-from chunter_nsq.storage.manifest import File, Manifest, Snapshot
+from chunter_nsq.storage.manifest import File, Manifest
 from chunter_nsq.storage.progress import Meter
 from chunter_nsq.storage.state import UploadState
 from chunter_nsq.storage.transfer import Transfer, in_thread
@@ -210,30 +208,10 @@ class Making:
             files.append(await sending.document(xml, f"{prefix}.xml"))
             tell(told.update(self.vm, made_of.snapshot, {"xml": True}))
         tell(Progress("committing", 1, 1))
-        manifest = await self._manifest(made_of, tuple(files))
+        manifest = await record.manifest(self._tools, made_of, tuple(files))
         await self.memo.keep("committing", {"key": manifest.key, "content": manifest.encoded().decode()})
         await in_thread(lambda: catalogue.commit(transfer, manifest), transfer.stop)
         return manifest
-
-    async def _manifest(self, made_of: Plan, files: tuple[File, ...]) -> Manifest:
-        zfs = self._backups.datasets
-        guids = {one.dataset: str(await zfs.guid(one.snapshot)) for one in made_of.stretches}
-        created = (await zfs.get(made_of.names[0], ("creation",)))["creation"]
-        machine = {name: value for name, value in made_of.machine.items() if name != "snapshots"}
-        properties = await disks.properties(zfs, (one.dataset for one in made_of.stretches))
-        parent = made_of.parent
-        return Manifest(
-            vm=self.vm,
-            host=self._tools.host.id,
-            snapshot=Snapshot(made_of.snapshot, guids),
-            parent=None if parent is None else Snapshot(parent.snapshot.name, dict(parent.snapshot.guids)),
-            files=files,
-            send_flags=made_of.flags.words(),
-            config={"machine": machine, "datasets": properties},
-            created=timestamp(float(created)),
-            finished=timestamp(time.time()),
-            agent_version=__version__,
-        )
 
     # --- afterwards
 

@@ -9,15 +9,16 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
+from typing import Any
 
 from chunter_nsq.backup.course import ended
 from chunter_nsq.backup.memo import Memo, tag
 from chunter_nsq.backup.plan import Stretch
 from chunter_nsq.backup.stores import Stores
-from chunter_nsq.errors import Cancelled, StorageFailed
+from chunter_nsq.errors import Cancelled, StorageFailed, Unsupported
 from chunter_nsq.smartos.zfs_streams import SendFlags, ZfsStreams
 from chunter_nsq.storage import catalogue
-from chunter_nsq.storage.compress import codec
+from chunter_nsq.storage.compress import Codec, codec
 from chunter_nsq.storage.faults import StorageMissing
 from chunter_nsq.storage.manifest import File
 from chunter_nsq.storage.multipart import discard
@@ -88,8 +89,7 @@ class Uploads:
 
     def _upload(self, source: Reader, key: str, dataset: str | None, estimate_bytes: int, *, packed: bool) -> File:
         name = f"{_FILE}{key}"
-        kept = self._memo.known.get(name)
-        state = UploadState.from_dict(kept) if kept is not None else None
+        state, packer = self._begun(self._memo.known.get(name), packed=packed)
         keep = self._memo.keeper(name)
         sizes = self._stores.sizes(self._transfer.bucket.traits, estimate_bytes)
         place = self._place(key, state)
@@ -97,12 +97,27 @@ class Uploads:
         upload = Upload(
             self._transfer,
             place,
-            self._stores.codec(state) if packed else codec("none"),
+            packer,
             sizes if state is None else resumed(state, sizes),
             state=state,
             keep=lambda now: keep(now.as_dict()),
         )
         return catalogue.file_of(upload.run(source, _nothing_more), dataset)
+
+    def _begun(self, kept: Mapping[str, Any] | None, *, packed: bool) -> tuple[UploadState | None, Codec]:
+        """What an earlier run has begun, and what goes on with it; what nobody here can go on with is begun anew."""
+        state = UploadState.from_dict(kept) if kept is not None else None
+        if not packed:
+            return state, codec("none")
+        try:
+            return state, self._stores.codec(state)
+        except Unsupported as fault:
+            if state is None:
+                raise
+            log.warning("backup.begun_anew", extra={"key": state.key, "why": fault.message})
+        transfer = self._transfer
+        discard(transfer.bucket, state.segments, transfer.stop, transfer.patience, beginning=state.beginning)
+        return None, self._stores.codec(None)
 
     def _place(self, key: str, state: UploadState | None) -> str:
         if state is not None:
