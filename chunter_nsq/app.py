@@ -31,6 +31,7 @@ from chunter_nsq.backup.sweeping import Sweeping
 from chunter_nsq.bus.consumer import Consumer
 from chunter_nsq.bus.faults import PublishInvalid
 from chunter_nsq.bus.producer import Producer
+from chunter_nsq.condition import Condition
 from chunter_nsq.config import Config, ConfigInvalid, Paths
 from chunter_nsq.consoles import Consoles
 from chunter_nsq.database import Database
@@ -207,6 +208,7 @@ class Agent:
             lag_seconds=self.lag.seconds,
             sources=self.ticker.state,
             strangers=self.strangers,
+            condition=Condition(connection, config.nsqd_http),
             updates=Updates(paths.update),
             stopping=self._stop,
         )

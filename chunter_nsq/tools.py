@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from chunter_nsq.backup.means import Backups
+from chunter_nsq.condition import Condition
 from chunter_nsq.config import Config
 from chunter_nsq.consoles import Consoles
 from chunter_nsq.host import Host
@@ -83,3 +84,4 @@ class Tools:
     updates: Updates
     stopping: asyncio.Event
     strangers: Watch
+    condition: Condition

@@ -10,6 +10,7 @@ from publishers.caphits import CapRecord
 from publishers.heartbeat import Heartbeat
 from publishers.memory import Memory
 from publishers.metrics import Metrics
+from publishers.nsqd import Nsqd
 from publishers.services import Services
 from publishers.snapshots import Snapshots
 from publishers.stops import Stops
@@ -38,4 +39,5 @@ def schedule(tools: Tools) -> tuple[Publisher, ...]:
         Stops(tools, caps),
         Updates(tools),
         Strangers(tools),
+        Nsqd(tools),
     )
