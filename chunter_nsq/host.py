@@ -53,14 +53,18 @@ class Host:
         """What a NIC may name as its tag."""
         return frozenset((*self.networks, *self.etherstubs))
 
-    async def refresh(self) -> None:
-        """Ask the platform, all tools at once."""
+    async def refresh(self) -> dict[str, Fault]:
+        """Ask the platform, all tools at once; the tools that had no answer, and why.
+
+        What they told the last time stays: an announcement with less is better than none.
+        """
+        faults: dict[str, Fault] = {}
         sysinfo, etherstubs, macs, addresses, settings = await asyncio.gather(
-            _asked(self.sysinfo_tool.read(), "sysinfo"),
-            _asked(self.dladm.etherstubs(), "dladm"),
-            _asked(self.dladm.macs(), "dladm"),
-            _asked(self.ipadm.addresses(), "ipadm"),
-            _asked(self.usbkey.read(), "usbkey"),
+            _asked(self.sysinfo_tool.read(), "sysinfo", faults),
+            _asked(self.dladm.etherstubs(), "dladm", faults),
+            _asked(self.dladm.macs(), "dladm", faults),
+            _asked(self.ipadm.addresses(), "ipadm", faults),
+            _asked(self.usbkey.read(), "usbkey", faults),
         )
         if sysinfo is not None:
             self.sysinfo = sysinfo
@@ -72,6 +76,7 @@ class Host:
         plumbed = {one.addrobj: one.addr for one in addresses or ()}
         guessed = identity.guess_ip(plumbed, macs or {}, settings or {}, self.status_port, self.configured_ip)
         self.address = guessed or self.address
+        return faults
 
     @property
     def capabilities(self) -> list[str]:
@@ -109,10 +114,10 @@ class Host:
         }
 
 
-async def _asked(question: Awaitable[_T], tool: str) -> _T | None:
-    """The answer, or None when the tool failed: an announcement with less is better than none."""
+async def _asked(question: Awaitable[_T], tool: str, faults: dict[str, Fault]) -> _T | None:
     try:
         return await question
     except Fault as fault:
         log.warning("host.unanswered", extra={"tool": tool, "reason": fault.message})
+        faults[tool] = fault
         return None

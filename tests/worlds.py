@@ -11,6 +11,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,15 +24,22 @@ from chunter_nsq.bus.consumer import Consumer, Delivery
 from chunter_nsq.bus.settings import Connection
 from chunter_nsq.endings import EVERY
 from chunter_nsq.errors import UnknownAction
-from chunter_nsq.messages.catalogue import KINDS, envelope
+from chunter_nsq.messages.catalogue import KINDS
 from chunter_nsq.smartos import simulator
 
 BASE_IMAGE = "e44ed3e0-910b-11ed-a5d4-00151714048c"
 FINAL = frozenset({"succeeded", "failed", "rejected", "expired", "cancelled", "interrupted"})
-SHAPES = {kind.type: Draft202012Validator(envelope(kind)) for kind in KINDS}
 ACTIONS = handlers.actions()
 TOPICS = tuple(f"chunter.{topic}" for topic in dict.fromkeys(kind.topic for kind in KINDS if "{" not in kind.topic))
 Event = dict[str, Any]
+
+
+@cache
+def shapes() -> dict[str, Draft202012Validator]:
+    """By type of event, what ``chunter schema json`` prints for everybody."""
+    argv = [sys.executable, "-m", "chunter_nsq", "schema", "json"]
+    printed = subprocess.run(argv, capture_output=True, check=True).stdout
+    return {name: Draft202012Validator(shape) for name, shape in json.loads(printed)["events"].items()}
 
 
 class Host:
@@ -197,7 +205,9 @@ class Host:
 
 
 class Ears:
-    """Hears topics of an nsqd through channels of its own, in order; what is not as it is declared fails the test.
+    """Hears topics of an nsqd through channels of its own, in order.
+
+    What has not its printed shape, or an error that its action does not declare, fails the test.
 
     The channels are not ephemeral: without a memory queue nsqd discards what an ephemeral one cannot take at once.
     """
@@ -205,6 +215,7 @@ class Ears:
     def __init__(self, nsqd: Nsqd, *topics: str) -> None:
         self.heard: list[Event] = []
         self.misshapen: list[str] = []
+        self._shapes = shapes()
         self._news = asyncio.Condition()
         connection = Connection(nsqd=(Address.parse(nsqd.tcp_address),), hostname="ears")
         self._consumers = [
@@ -226,7 +237,7 @@ class Ears:
     async def _hear(self, delivery: Delivery) -> None:
         event = json.loads(delivery.body)
         try:
-            SHAPES[event["type"]].validate(event)
+            self._shapes[event["type"]].validate(event)
             assert is_declared(event["data"]), "an error that its action does not declare"
         except Exception as fault:  # noqa: BLE001 - told by __aexit__, where the test can fail
             self.misshapen.append(f"{fault}: {json.dumps(event)[:500]}")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from chunter_nsq.smartos.documents import whole_lines
+from chunter_nsq.smartos.documents import Rows, rows
 from chunter_nsq.smartos.fields import records, split_fields
 from chunter_nsq.smartos.refusal import check
 from chunter_nsq.smartos.runner import Runner
 
 DLADM = "usr/sbin/dladm"
 _OCTETS = 6
-Row = TypeVar("Row")
+_LINK = re.compile(r"[A-Za-z0-9_.]{1,31}")
 
 
 class Phys(NamedTuple):
@@ -88,8 +89,8 @@ def parse_vnics(stdout: bytes) -> tuple[Vnic, ...]:
 
 
 def parse_etherstubs(stdout: bytes) -> tuple[str, ...]:
-    """The names; a single field is not escaped."""
-    return records(stdout.decode(errors="replace"))
+    """The names, a single field that is not escaped; what cannot name a link is left out."""
+    return tuple(name for name in records(stdout.decode(errors="replace")) if _LINK.fullmatch(name))
 
 
 class Dladm:
@@ -114,10 +115,10 @@ class Dladm:
         """The etherstubs."""
         return await self._show(etherstubs_argv(), parse_etherstubs, "list the etherstubs")
 
-    async def _show(self, argv: tuple[str, ...], parse: Callable[[bytes], Row], attempted: str) -> Row:
-        return parse(whole_lines(check(await self._runner.run(argv), attempted), attempted))
+    async def _show(self, argv: tuple[str, ...], parse: Callable[[bytes], Rows], attempted: str) -> Rows:
+        return rows(check(await self._runner.run(argv), attempted), attempted, parse)
 
 
 def _rows(stdout: bytes, width: int) -> Iterable[tuple[str, ...]]:
-    rows = (split_fields(line) for line in records(stdout.decode(errors="replace")))
-    return (row for row in rows if len(row) == width)
+    found = (split_fields(line) for line in records(stdout.decode(errors="replace")))
+    return (row for row in found if len(row) == width)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Sized
+from typing import Any, TypeVar
 
 from chunter_nsq.smartos.invocation import Completed
 from chunter_nsq.smartos.refusal import unreadable
+
+Rows = TypeVar("Rows", bound=Sized)
 
 
 def read_object(completed: Completed, attempted: str) -> dict[str, Any]:
@@ -42,6 +45,18 @@ def whole_lines(completed: Completed, attempted: str) -> bytes:
     if completed.stdout and not completed.stdout.endswith(b"\n"):
         raise unreadable(completed, attempted, "its last line is cut off")
     return completed.stdout
+
+
+def rows(completed: Completed, attempted: str, parse: Callable[[bytes], Rows]) -> Rows:
+    """What a parser that leaves out lines of another form finds in whole lines.
+
+    Raises:
+        UnreadableOutput: a line is cut off, or none of what was printed has the form that was asked for.
+    """
+    found = parse(whole_lines(completed, attempted))
+    if completed.stdout.strip() and not found:
+        raise unreadable(completed, attempted, "no line that it printed has the form that was asked for")
+    return found
 
 
 def _read(completed: Completed, attempted: str) -> Any:

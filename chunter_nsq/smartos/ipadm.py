@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chunter_nsq.smartos.documents import whole_lines
+from chunter_nsq.smartos.documents import rows
 from chunter_nsq.smartos.fields import records, split_fields
 from chunter_nsq.smartos.refusal import check
 from chunter_nsq.smartos.runner import Runner
@@ -34,8 +34,8 @@ def addresses_argv() -> tuple[str, ...]:
 
 def parse_addresses(stdout: bytes) -> tuple[Address, ...]:
     """The addresses; lines of another form are left out."""
-    rows = (split_fields(line) for line in records(stdout.decode(errors="replace")))
-    return tuple(Address(*row) for row in rows if len(row) == _FIELDS)
+    found = (split_fields(line) for line in records(stdout.decode(errors="replace")))
+    return tuple(Address(*row) for row in found if len(row) == _FIELDS)
 
 
 class Ipadm:
@@ -47,4 +47,4 @@ class Ipadm:
     async def addresses(self) -> tuple[Address, ...]:
         """All addresses of the global zone, the loopback's too."""
         completed = check(await self._runner.run(addresses_argv()), "list the addresses")
-        return parse_addresses(whole_lines(completed, "list the addresses"))
+        return rows(completed, "list the addresses", parse_addresses)

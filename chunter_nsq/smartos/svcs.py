@@ -163,8 +163,9 @@ def _day(month: int, day: int, today: datetime) -> Since | None:
 class Svcs:
     """``svcs``, for looking only."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
         self._runner = runner
+        self._timeout_seconds = timeout_seconds
 
     async def listing(self, known: Mapping[bytes, bytes]) -> Listing:
         """Every service of every zone; ``known`` holds the blocks of the last time.
@@ -172,7 +173,7 @@ class Svcs:
         Raises:
             ToolFailed: it failed, or what it printed is not whole.
         """
-        completed = check(await self._runner.run(list_argv(), timeout_seconds=_TIMEOUT_SECONDS), _ATTEMPTED)
+        completed = check(await self._runner.run(list_argv(), timeout_seconds=self._timeout_seconds), _ATTEMPTED)
         stdout = whole_lines(completed, _ATTEMPTED)
         if not stdout:
             raise unreadable(completed, _ATTEMPTED, "it listed nothing, not even the global zone's")

@@ -34,27 +34,11 @@ async def test_the_figures_are_prometheus_figures(ears: Ears, new_host: Callable
 
 UNITS = frozenset({"seconds", "bytes"})  # the base units of what is measured here
 OTHER_UNITS = frozenset(
-    [
-        "ms",
-        "us",
-        "ns",
-        "msec",
-        "nsec",
-        "milliseconds",
-        "minutes",
-        "hours",
-        "days",
-        "kb",
-        "mb",
-        "gb",
-        "kib",
-        "mib",
-        "gib",
-        "megabytes",
-        "bits",
-        "percent",
-    ]
-)
+    (
+        "ms", "us", "ns", "msec", "nsec", "milliseconds", "minutes", "hours", "days", "kb", "mb", "gb", "kib", "mib",
+        "gib", "megabytes", "bits", "percent",
+    )
+)  # fmt: skip
 
 
 async def test_names_and_units_follow_the_conventions(ears: Ears, new_host: Callable[..., Host]) -> None:

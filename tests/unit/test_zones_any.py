@@ -97,6 +97,7 @@ class Agent:
             config=Config, runner=runner, vmadm=vmadm, zoneadm=Zoneadm(runner), inventory=Inventory(vmadm),
             outbox=self.outbox,
         )  # fmt: skip
+        tools.inventory.watchers.append(self._saw)
         self.zones = Zones(tools, ZoneInfo(tools))
         await database.open()
         self._stack.push_async_callback(database.close)
@@ -111,8 +112,6 @@ class Agent:
 
     async def _publish(self, topic, bodies):
         self.told += [{**json.loads(body), "topic": topic} for body in bodies]
-        if any(event["subject"] == MARKER for event in self.told):
-            self.is_marked.set()
 
     async def _put(self, batch):
         if self.has_no_room:
@@ -150,12 +149,15 @@ class Agent:
                 await self.follower
             self.follower = None
 
+    def _saw(self, _, uuid):
+        if uuid == MARKER:
+            self.is_marked.set()
+
     async def hear_out(self):
-        """Wait until the stream was read to its end: a marker comes back from behind everything else."""
+        """Wait until the stream was read to its end: a marker, no zone yet, is seen behind everything else."""
         self.has_no_room = False
-        if self.stream is not None:
-            self.platform.change(MARKER, "running")
-            await self.say(self.platform.events[-1])
+        marker = {"uuid": MARKER, "zonename": MARKER, "brand": "joyent", "zone_state": "configured"}
+        await self.say({"type": "create", "uuid": MARKER, "vm": marker})
         if self.stream is not None:
             marked = asyncio.create_task(self.is_marked.wait())
             await asyncio.wait({marked, self.follower}, return_when=asyncio.FIRST_COMPLETED)
@@ -271,7 +273,7 @@ def test_whatever_happens_what_was_told_is_what_is(moves, seed):
             last[event["subject"]] = event["data"]["data"]
         elif event["type"] == "chunter.zone.deleted":
             last.pop(event["subject"], None)
-    for uuid in (*UUIDS, MARKER):
+    for uuid in UUIDS:
         story = [
             (event["type"].rpartition(".")[2], event["data"].get("data"))
             for event in world.told
