@@ -130,6 +130,15 @@ def test_a_guarded_vm_is_not_deleted(host: Host):
     assert 0 == host.run("vmadm", "delete", WEB).returncode
 
 
+def test_a_vm_is_guarded_from_its_creation_on(host: Host):
+    """What is created indestructible is shown so, holds its snapshot and refuses the delete."""
+    host.create(indestructible_zoneroot=True)
+    assert host.get()["indestructible_zoneroot"] is True
+    assert "do_not_destroy" in host.out("zfs", "holds", f"zones/{WEB}@indestructible")
+    text = f"Failed to delete VM {WEB}: indestructible_zoneroot is set, cannot delete\n"
+    assert (1, "", text) == said(host.run("vmadm", "delete", WEB))
+
+
 def test_update_changes_and_ignores(host: Host):
     """Known properties change, fixed ones are ignored, both exit 0."""
     host.create()

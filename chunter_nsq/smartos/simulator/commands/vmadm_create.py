@@ -131,6 +131,7 @@ def make_datasets(world: World, vm: dict[str, Any]) -> None:
         if pool.dataset(f"{zpool}/cores") is not None:
             cores = {"quota": str(100 * GIB), "compression": "gzip", "mountpoint": f"{vm['zonepath']}/cores"}
             pool.add(f"{zpool}/cores/{vm['zonename']}", local=cores)
+        guard_as_asked(pool, root, vm)
     pool.close()
 
 
@@ -173,6 +174,30 @@ def add_volume(pool: Pool, zpool: str, disk: dict[str, Any]) -> None:
         pool.add(name, "volume", local, origin=f"{image.name}@final", refer=image.refer, own=8192)
     else:
         pool.add(name, "volume", local, refer=57344)
+
+
+def guard_as_asked(pool: Pool, root: str, asked: dict[str, Any]) -> bool:
+    """Put a held snapshot on what shall be indestructible, or take it away; whether anything changed."""
+    changed = False
+    for key, dataset in (("indestructible_zoneroot", root), ("indestructible_delegated", f"{root}/data")):
+        if key in asked:
+            changed = _guard(pool, dataset, wanted=bool(asked[key])) or changed
+    return changed
+
+
+def _guard(pool: Pool, dataset: str, *, wanted: bool) -> bool:
+    snapshot = pool.snapshot_of(dataset, "indestructible")
+    if wanted and snapshot is None and pool.dataset(dataset) is not None:
+        pool.add_snapshots([(dataset, "indestructible")])
+        fresh = pool.snapshot_of(dataset, "indestructible")
+        if fresh is not None:
+            fresh.holds["do_not_destroy"] = fresh.creation
+            pool.set_holds(fresh)
+        return True
+    if not wanted and snapshot is not None:
+        pool.remove_snapshot(dataset, "indestructible")
+        return True
+    return False
 
 
 VERBS = {"create": _create}

@@ -6,7 +6,7 @@ import json
 
 from chunter_nsq.smartos.simulator import zonedoc
 from chunter_nsq.smartos.simulator.commands.vmadm import USAGE, take_uuid
-from chunter_nsq.smartos.simulator.commands.vmadm_create import add_volume, read_payload
+from chunter_nsq.smartos.simulator.commands.vmadm_create import add_volume, guard_as_asked, read_payload
 from chunter_nsq.smartos.simulator.files import write_bytes
 from chunter_nsq.smartos.simulator.machine import Machines, config_path
 from chunter_nsq.smartos.simulator.payload.javascript import UNDEFINED, items, text, to_number
@@ -186,26 +186,9 @@ def _pool(world: World, vm: VM, payload: VM) -> bool:
     with pool:
         if local:
             pool.set_local(name, local)
-        for key, dataset in (("indestructible_zoneroot", name), ("indestructible_delegated", f"{name}/data")):
-            if key in payload:
-                changed = _guard(pool, dataset, wanted=bool(payload[key])) or changed
+        changed = guard_as_asked(pool, name, payload) or changed
     pool.close()
     return changed
-
-
-def _guard(pool: Pool, dataset: str, *, wanted: bool) -> bool:
-    snapshot = pool.snapshot_of(dataset, "indestructible")
-    if wanted and snapshot is None and pool.dataset(dataset) is not None:
-        pool.add_snapshots([(dataset, "indestructible")])
-        fresh = pool.snapshot_of(dataset, "indestructible")
-        if fresh is not None:
-            fresh.holds["do_not_destroy"] = fresh.creation
-            pool.set_holds(fresh)
-        return True
-    if not wanted and snapshot is not None:
-        pool.remove_snapshot(dataset, "indestructible")
-        return True
-    return False
 
 
 VERBS = {"update": _update}
