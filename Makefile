@@ -33,7 +33,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	  -o ../../.tools/bin/ $(addprefix github.com/nsqio/nsq/apps/,$(NSQ_APPS))
 	@touch $@
 
-demo: setup ## the whole main job in half a minute, on real parts
+demo: setup ## the whole main job in about a minute, on real parts
 	@$(BIN)/python -m tools.demo
 
 # Honcho says 130 after ctrl-C, which is how this is meant to end.

@@ -38,8 +38,11 @@ def free_ports() -> list[int]:
     return ports
 
 
-def arguments(folder: Path, ports: Sequence[int]) -> list[str]:
-    """What the program is started with; who may use it is written into ``folder``, which comes into being."""
+def arguments(folder: Path, ports: Sequence[int], s3_grpc: int | None = None) -> list[str]:
+    """What the program is started with; who may use it is written into ``folder``, which comes into being.
+
+    With a port of its own for the gRPC of the S3 door, that door may be at any port.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     identities = folder / "s3.json"
     credentials = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
@@ -57,6 +60,7 @@ def arguments(folder: Path, ports: Sequence[int]) -> list[str]:
         f"-filer.port={filer}",
         "-s3",
         f"-s3.port={s3}",
+        f"-s3.port.grpc={s3_grpc or s3 + _SECOND_PORT}",
         f"-s3.config={identities}",
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",

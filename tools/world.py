@@ -1,6 +1,7 @@
-"""The world of `make up`: a simulated SmartOS host, its agent's tree, and the folders of nsqd, kept between runs.
+"""The world of `make up`: a simulated SmartOS host, its agent's tree, what nsqd and an object store keep between runs.
 
 `--prepare` makes what is not there yet, writes the ports to ``.up/env`` for the Procfile, and says what to try.
+`--store` runs the object store and makes its bucket.
 `--outlive-agent PROGRAM ...` runs a program that ends only after the agent did: honcho asks all at once to end, and
 the agent still has a goodbye to publish.
 """
@@ -20,7 +21,11 @@ from pathlib import Path
 
 from chunter_nsq import identity
 from chunter_nsq.config import Paths
+from chunter_nsq.errors import Fault
 from chunter_nsq.smartos import simulator
+from chunter_nsq.storage.account import Account
+from tools import weed
+from tools.demo.store import account, make_bucket, settings
 
 ZONES = 3
 SERVICES = 3
@@ -31,6 +36,7 @@ PORTS = {
     "CHUNTER_UP_LOOKUPD_HTTP": 4161,
     "CHUNTER_UP_NSQADMIN": 4171,
     "CHUNTER_UP_STATUS": 4200,
+    "CHUNTER_UP_S3": 8333,
 }
 # Honcho kills what did not end within five seconds.
 GRACE_SECONDS = 4.0
@@ -46,8 +52,10 @@ def main(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) 
     folder = Path(environment.get("CHUNTER_UP_DIR") or ".up").absolute()
     if arguments[:1] == ["--outlive-agent"] and len(arguments) > 1:
         return outlive_agent(arguments[1:], Paths.find(folder / "chunter"))
+    if list(arguments) == ["--store"]:
+        return keep_store(folder / "store", _port("CHUNTER_UP_S3", environment["CHUNTER_UP_S3"]))
     if list(arguments) != ["--prepare"]:
-        print("usage: python -m tools.world --prepare | --outlive-agent PROGRAM ...", file=sys.stderr)
+        print("usage: python -m tools.world --prepare | --store | --outlive-agent PROGRAM ...", file=sys.stderr)
         return 2
     try:
         ports = chosen_ports(environment)
@@ -98,16 +106,17 @@ def prepare(folder: Path, ports: Mapping[str, int]) -> bool:
     (folder / "nsqd").mkdir(parents=True, exist_ok=True)
     (root / "etc").mkdir(parents=True, exist_ok=True)
     identity.host_id(Paths.find(root))
+    backups = "".join(f"{key} = {value}\n" for key, value in settings(account(ports["CHUNTER_UP_S3"])).items())
     (root / "etc" / "chunter.conf").write_text(
         "# Written anew by each `make up`.\n"
         f"platform_root = {platform}\n"
         f"nsqd = 127.0.0.1:{ports['CHUNTER_UP_NSQD_TCP']}\n"
         f"nsqlookupd = 127.0.0.1:{ports['CHUNTER_UP_LOOKUPD_HTTP']}\n"
         f"status_listen = 127.0.0.1:{ports['CHUNTER_UP_STATUS']}\n"
-        "log.format = text\n"
+        "log.format = text\n" + backups
     )
-    settings = {"CHUNTER_UP_DIR": str(folder), **{name: str(port) for name, port in ports.items()}}
-    (folder / "env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    chosen = {"CHUNTER_UP_DIR": str(folder), **{name: str(port) for name, port in ports.items()}}
+    (folder / "env").write_text("".join(f"{name}={value}\n" for name, value in chosen.items()))
     return is_new
 
 
@@ -131,9 +140,46 @@ and something to do:{moved}
   curl -d '{{"action":"host.ping","host":"*"}}' 'http://{door}/pub?topic=chunter.command'
   .venv/bin/chunter call --host '*' machine.list
   {place}/platform/usr/sbin/vmadm list
+  .venv/bin/chunter call --host '*' backup.create --uuid VM -p snapshot=monday
+  .venv/bin/chunter backups
+  .venv/bin/chunter restore VM monday     (the machine must be stopped)
 
 Queues: {queues}/   Agent: {status}/api/status   End: ctrl-C
 """
+
+
+def keep_store(folder: Path, port: int) -> int:
+    """Run the object store until asked to end.
+
+    It is killed then: what it wrote is in its files, and by itself it would take a quarter of a minute. Its other doors
+    are elsewhere each time, else it would wait as long for the one that it was before.
+    """
+    *others, grpc = weed.free_ports()
+    argv = [weed.program(), *weed.arguments(folder, [*others, port], grpc)]
+    asked: list[int] = []
+    with (folder / "store.log").open("wb") as log:
+        child = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            env={**os.environ, **weed.ENVIRONMENT},
+        )  # fmt: skip
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: (asked.append(number), child.kill()))
+    _await_bucket(account(port), child)
+    status = child.wait()
+    if not asked:
+        print((folder / "store.log").read_text(errors="replace")[-2000:], file=sys.stderr)
+    return 0 if asked else status or 1
+
+
+def _await_bucket(owner: Account, child: subprocess.Popen[bytes]) -> None:
+    while child.poll() is None:
+        try:
+            make_bucket(owner)
+        except Fault:
+            time.sleep(_POLL_SECONDS)
+        else:
+            print(f"takes backups at {owner.endpoint}, bucket {owner.bucket}", flush=True)
+            return
 
 
 def outlive_agent(argv: Sequence[str], paths: Paths) -> int:

@@ -24,6 +24,7 @@ _BLOCK = re.compile(r"(?:<!-- (?P<remark>[^\n]*) -->\n)?```(?P<language>\w+)\n(?
 _PORTS = {
     4150: "CHUNTER_UP_NSQD_TCP", 4151: "CHUNTER_UP_NSQD_HTTP", 4160: "CHUNTER_UP_LOOKUPD_TCP",
     4161: "CHUNTER_UP_LOOKUPD_HTTP", 4171: "CHUNTER_UP_NSQADMIN", 4200: "CHUNTER_UP_STATUS",
+    8333: "CHUNTER_UP_S3",
 }  # fmt: skip
 _PATIENCE_SECONDS = 60.0
 
@@ -144,7 +145,7 @@ def test_every_block_of_readme_does_what_it_says(reader):
     reader.stop("tail")
     shown = reader.stop("world")
     assert "SIGKILL" not in shown
-    assert 4 == shown.count("stopped (rc=0)"), shown
+    assert 5 == shown.count("stopped (rc=0)"), shown
     assert [] == reader.left()
 
 

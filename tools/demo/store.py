@@ -16,6 +16,28 @@ BUCKET = "backups"
 _POLL_SECONDS = 0.1
 
 
+def account(port: int) -> Account:
+    """The owner of the one bucket of a store that listens on a port of 127.0.0.1."""
+    return Account(
+        endpoint=f"http://127.0.0.1:{port}",
+        bucket=BUCKET,
+        access_key=weed.ACCESS_KEY,
+        secret_key=weed.SECRET_KEY,
+        connect_seconds=1,
+        silence_seconds=5,
+    )
+
+
+def settings(account: Account) -> dict[str, str]:
+    """What chunter.conf says of it."""
+    return {
+        "s3.endpoint": account.endpoint,
+        "s3.bucket": account.bucket,
+        "s3.access_key": account.access_key,
+        "s3.secret_key": account.secret_key,
+    }
+
+
 class Store:
     """SeaweedFS with one bucket; its data are thrown away with ``folder``."""
 
@@ -25,14 +47,7 @@ class Store:
             program = str(weed.program())
         except FileNotFoundError as fault:
             raise PartMissing(str(fault)) from None
-        self.account = Account(
-            endpoint=f"http://127.0.0.1:{ports[-1]}",
-            bucket=BUCKET,
-            access_key=weed.ACCESS_KEY,
-            secret_key=weed.SECRET_KEY,
-            connect_seconds=1,
-            silence_seconds=5,
-        )
+        self.account = account(ports[-1])
         self._part = Part(
             (program, *weed.arguments(folder / "store", ports)),
             folder / "store.log",
@@ -44,12 +59,7 @@ class Store:
     @property
     def settings(self) -> dict[str, str]:
         """What chunter.conf says of it."""
-        return {
-            "s3.endpoint": self.account.endpoint,
-            "s3.bucket": self.account.bucket,
-            "s3.access_key": self.account.access_key,
-            "s3.secret_key": self.account.secret_key,
-        }
+        return settings(self.account)
 
     def begin(self) -> None:
         """Start it; ``ready`` waits."""
@@ -74,7 +84,7 @@ class Store:
         deadline = loop.time() + READY_SECONDS
         while True:
             try:
-                await asyncio.to_thread(self._make_bucket)
+                await asyncio.to_thread(make_bucket, self.account)
             except Fault as fault:
                 if loop.time() > deadline:
                     raise PartMissing(
@@ -84,10 +94,14 @@ class Store:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 
-    def _make_bucket(self) -> None:
-        line = Line(self.account, 1)
-        try:
-            with asking("make a bucket"):
-                line.client.create_bucket(Bucket=BUCKET)
-        finally:
-            line.close()
+
+def make_bucket(account: Account) -> None:
+    """Have the account's bucket. Raises Fault while the store is not ready."""
+    line = Line(account, 1)
+    try:
+        with asking("make a bucket"):
+            there = line.client.list_buckets()["Buckets"]
+            if account.bucket not in {one["Name"] for one in there}:
+                line.client.create_bucket(Bucket=account.bucket)
+    finally:
+        line.close()
