@@ -175,7 +175,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "machine.stop": (
         Case(None, "running", {"force": True}),
         Case(NotFound, "nobody"),
-        Case(Unsupported, "running", {"timeout": 5}),
+        Case(Unsupported, "running", {"timeout": 5}, (Sent("machine.start", "running"),)),
         *tools("vmadm", "stop", "stopped"),
     ),
     "machine.reboot": (
@@ -281,7 +281,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case(
             InvalidState,
             "stopped",
-            {**ONE, "image": "{image}", "s3": {"endpoint": "http://127.0.0.1:9"}},
+            {**ONE, "image": "{image}", "s3": {"endpoint": "http://127.0.0.1:9", "access_key": "a", "secret_key": "b"}},
             (Sent("snapshot.create", "stopped", ONE),),
             stored=False,
         ),

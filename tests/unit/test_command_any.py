@@ -26,9 +26,9 @@ def test_refusal_of_a_mebibyte_of_faults_can_be_published():
 def test_duplicate_among_many_members_is_found_quickly():
     """A large object with a member twice does not hold up the agent."""
     members = ",".join(f'"m{number}":1' for number in range(8000))
-    began = time.monotonic()
+    began = time.process_time()
     assert "stands twice" in unreadable(("{" + members + ',"m7999":2}').encode())
-    assert 0.3 > time.monotonic() - began
+    assert 0.3 > time.process_time() - began
 
 
 JSON = st.recursive(
