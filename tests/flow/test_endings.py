@@ -15,6 +15,7 @@ from chunter_nsq.storage.bucket import Bucket
 
 pytest_plugins = ("s3_servers", "release_parts")
 
+ELSEWHERE = {"host.update": frozenset({"checksum_mismatch"})}  # tests/ops/test_update.py, with tampered releases
 ALIKE = {Forbidden.code, Cancelled.code, Interrupted.code}
 SETTINGS = {"machine_timeout": "8s", "execute_api": "on"}
 
@@ -33,5 +34,5 @@ async def test_every_way_to_end(
             stages[case.stored] = Stage(host, ears, bucket)
         assert case.ending == await stages[case.stored].ending(action, case), case
 
-    declared = {fault.code for fault in ACTIONS[action].errors} - ALIKE
+    declared = {fault.code for fault in ACTIONS[action].errors} - ALIKE - ELSEWHERE.get(action, frozenset())
     assert {"succeeded", *declared} == {case.ending for case in CASES[action]}
