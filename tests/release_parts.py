@@ -13,8 +13,8 @@ import hashlib
 import json
 import os
 import subprocess
-import time
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
