@@ -202,7 +202,8 @@ class Client:
         try:
             while True:
                 try:
-                    data = await asyncio.wait_for(queue.get(), silence)
+                    async with asyncio.timeout(silence):  # wait_for may lose a cancellation that meets an answer
+                        data = await queue.get()
                 except TimeoutError:
                     silence = min(2 * silence, LONGEST_SILENCE_SECONDS)
                     with suppress(Unreachable):  # the next silence ends too

@@ -57,7 +57,8 @@ async def update(tools: Tools, command: Command) -> AsyncIterator[Yield]:
         if looks > _SILENT_LOOKS:
             raise Interrupted(f"The updater is gone; see the log of {UPDATER}", {"service": UPDATER})
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(tools.stopping.wait(), _LOOK_SECONDS)
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await tools.stopping.wait()
             # The agent is to be replaced: as at any other end of it, the journal keeps the command for the next one.
             raise asyncio.CancelledError
 

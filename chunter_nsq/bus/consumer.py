@@ -105,7 +105,8 @@ class Consumer:
     async def wait_ready(self, timeout_seconds: float) -> bool:
         """Whether some nsqd has confirmed the subscription within the time."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._reader.any_ready.wait(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                await self._reader.any_ready.wait()
         return self._reader.any_ready.is_set()
 
     async def pause(self) -> None:

@@ -69,7 +69,8 @@ class Producer:
     async def wait_ready(self, timeout_seconds: float) -> bool:
         """Whether some nsqd can be published to within the time."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._writer.any_ready.wait(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds):
+                await self._writer.any_ready.wait()
         return self._writer.any_ready.is_set()
 
     async def publish(self, topic: str, bodies: Sequence[bytes]) -> None:

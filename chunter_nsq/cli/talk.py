@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 import click
 
@@ -34,26 +35,30 @@ class Talk:
     is_waiting: bool = True
     summary: Callable[[Data], Sequence[str]] = answer.summary
     judge: Callable[[Data], Exit] = lambda data: of_status(data.get("status"))
-    sent: str | None = None
+    asked: str | None = None
+    is_sent: bool = False
 
     def run(self) -> Exit:
         """Send, show how far it is, tell what became of it."""
         try:
             return speak(self._talk())
         except KeyboardInterrupt:
-            if self.sent is not None:
-                click.echo(f"The command goes on. Ask with: {answer.asking(self.order.host, self.sent)}", err=True)
+            if self.asked is not None:
+                now = "The command goes on." if self.is_sent else "The command may have been sent."
+                click.echo(f"{now} Ask with: {answer.asking(self.order.host, self.asked)}", err=True)
             return Exit.STOPPED
 
     async def _talk(self) -> Exit:
         async with self.doors.client() as client:
             if not self.order.host:
                 self.order = replace(self.order, host=await only_host(client))
-            self.sent = await self.order.send(client)
+            self.asked = self.order.id or str(uuid4())  # chosen here: who stops us while it is sent must know it
+            await replace(self.order, id=self.asked).send(client)
+            self.is_sent = True
             if not self.is_waiting:
-                click.echo(json.dumps({"command": self.sent}) if self.is_json else self.sent)
+                click.echo(json.dumps({"command": self.asked}) if self.is_json else self.asked)
                 return Exit.SUCCEEDED
-            heard = await self._hear(client, self.sent)
+            heard = await self._hear(client, self.asked)
         return self._tell(heard)
 
     async def _hear(self, client: Client, command: str) -> Sequence[Data]:

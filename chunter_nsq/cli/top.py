@@ -62,7 +62,8 @@ async def _live(doors: Doors, key: Key | None) -> None:
                 while not ended.is_set() and not following.done():
                     screen.update(view(board, time.monotonic()), refresh=True)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(ended.wait(), _RENEW_SECONDS)
+                        async with asyncio.timeout(_RENEW_SECONDS):
+                            await ended.wait()
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)

@@ -216,7 +216,8 @@ async def test_ctrl_c_leaves_the_command_running_and_says_so(nsqd):
             while not agent.commands:
                 await asyncio.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        out, err = await process.communicate()
+        async with asyncio.timeout(10):
+            out, err = await process.communicate()
     assert (130, b"") == (process.returncode, out)
     assert b"command.status -p command=c9" in err
 
