@@ -13,15 +13,15 @@ import json
 import pickle
 import resource
 import sys
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from benchmarks import machine
 from chunter_nsq.app import _settle_memory
+from chunter_nsq.backup.receiving import Into
 from chunter_nsq.backup.stores import Stores
 from chunter_nsq.config import Config
-from chunter_nsq.smartos.runner import Runner, Sink
+from chunter_nsq.smartos.runner import Runner
 from chunter_nsq.smartos.zfs_streams import ZfsStreams
 from chunter_nsq.storage.catalogue import file_of
 from chunter_nsq.storage.download import Download
@@ -29,18 +29,6 @@ from chunter_nsq.storage.manifest import File
 from chunter_nsq.storage.transfer import in_thread
 from chunter_nsq.storage.upload import Upload
 from chunter_nsq.storage.verify import wanted
-
-
-@dataclass(frozen=True, slots=True)
-class _Into:
-    """A tool's input as a file that says how much it took."""
-
-    sink: Sink
-
-    def write(self, data: memoryview, /) -> int:
-        """All of it."""
-        self.sink.write(data)
-        return len(data)
 
 
 async def put(stores: Stores, streams: ZfsStreams, key: str, size: int) -> File:
@@ -60,7 +48,7 @@ async def get(stores: Stores, streams: ZfsStreams, file: File) -> None:
         async with streams.receive("zones/y") as sink:
 
             def work() -> None:
-                Download(transfer, wanted(file), readers=stores.readers).run(_Into(sink))
+                Download(transfer, wanted(file), readers=stores.readers).run(Into(sink))
                 sink.finish()
 
             await in_thread(work, transfer.stop)

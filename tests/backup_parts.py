@@ -20,16 +20,7 @@ from zfs_pool import Pool, destroy
 from chunter_nsq.smartos.simulator import faults
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.bucket import Bucket
-
-
-def settings_for(account: Account) -> dict[str, str]:
-    """What chunter.conf says of the store."""
-    return {
-        "s3.endpoint": account.endpoint,
-        "s3.bucket": account.bucket,
-        "s3.access_key": account.access_key,
-        "s3.secret_key": account.secret_key,
-    }
+from tools.demo.store import settings as settings_for
 
 
 @asynccontextmanager

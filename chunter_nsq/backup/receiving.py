@@ -21,7 +21,7 @@ _BLOCK_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class _Into:
+class Into:
     """A tool's input as a file that says how much it took."""
 
     sink: Sink
@@ -88,7 +88,7 @@ class Receiving:
             async with self.streams.receive(target) as sink:
 
                 def work() -> None:
-                    Download(self.transfer, stored, readers=self.readers).run(_Into(sink))
+                    Download(self.transfer, stored, readers=self.readers).run(Into(sink))
                     sink.finish()
 
                 task = asyncio.ensure_future(in_thread(work, self.transfer.stop))
