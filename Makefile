@@ -42,7 +42,8 @@ up: setup ## the same world kept running, for playing (ctrl-C ends it; CHUNTER_U
 	@$(BIN)/honcho --env "$${CHUNTER_UP_DIR:-.up}/env" start || [ $$? -eq 130 ]
 
 test: setup lint ## lint, types, and every test on real parts, with branch coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m "not alone" --cov --cov-report= $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m alone --cov --cov-append --cov-report=term
 
 test-long: setup ## chance gets many tries: 20 disasters, 50 crashes of backups and restores (an hour and more)
 	@CHUNTER_RESTORE_ROUNDS=20 CHUNTER_CRASH_ROUNDS=50 $(BIN)/python -m pytest -v -s \

@@ -75,6 +75,7 @@ async def test_a_half_made_machine_is_removed(ears: Ears, new_host: Callable[...
     assert uuid not in host.tool("zfs", "list", "-H", "-o", "name").stdout
 
 
+@pytest.mark.alone
 async def test_nsqd_comes_back_and_so_do_we(nsqd: Nsqd, new_host: Callable[..., Host]) -> None:
     """Within five seconds of nsqd's return after a kill -9 commands are answered, and no event is missing."""
     host = await new_host(zones=2).start().ready()

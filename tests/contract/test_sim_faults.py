@@ -143,6 +143,7 @@ def test_the_command_line_makes_a_host(tmp_path):
     assert (1, True) == (again.exit_code, "is not empty" in again.output)
 
 
+@pytest.mark.alone
 def test_big_hosts_are_quick(tmp_path):
     """A thousand zones: made in seconds, listed in milliseconds."""
     from chunter_nsq.smartos.simulator import create  # noqa: PLC0415 - only here

@@ -183,6 +183,7 @@ def test_a_second_vmadm_on_the_same_vm_waits(host: Host):
     assert (1, f"VM {WEB} not found\n") == (done.returncode, done.stderr)
 
 
+@pytest.mark.alone
 def test_different_vms_go_in_parallel(busy: Host):
     """Three stops take hardly longer than one."""
     busy.latency(vmadm_stop=1.0)

@@ -235,6 +235,7 @@ async def test_faults_on_the_way(host: Host, streams: ZfsStreams):
             await asyncio.to_thread(read, source)
 
 
+@pytest.mark.alone
 async def test_cancelled_receive(host: Host, streams: ZfsStreams, datasets: ZfsDatasets):
     """A cancelled receive is over at once and leaves nothing."""
     host.out("zfs", "snapshot", "zones/opt@a")

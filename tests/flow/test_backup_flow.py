@@ -234,6 +234,7 @@ async def test_others_go_on_beside_an_upload(small: Host, ears: Ears, bucket: Bu
     assert "invalid_state" == ends[2]["error"]["code"]  # its parent's snapshot is gone by then
 
 
+@pytest.mark.alone
 async def test_cancelled_at_once(small: Host, ears: Ears, bucket: Bucket):
     """command.cancel is over within two seconds and leaves no object, no upload and no hold."""
     uuid = await made(small, ears)

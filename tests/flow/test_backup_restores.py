@@ -224,6 +224,7 @@ async def slow(tmp_path: Path, nsqd: Nsqd, zfs_pool: Pool, account: Account, req
         yield host
 
 
+@pytest.mark.alone
 async def test_given_up_within_two_seconds(slow: Host, ears: Ears, bucket: Bucket):
     """A restore and a verification that receive are cancelled: no dataset beside the machine, which is as it was."""
     uuid = await made(slow, ears)

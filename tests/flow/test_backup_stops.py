@@ -65,6 +65,7 @@ async def cancelled(host: Host, ears: Ears, command: str) -> float:
     return time.monotonic() - begun
 
 
+@pytest.mark.alone
 async def test_cancelled_with_parts_on_their_way(weak: Host, ears: Ears, proxy: FaultProxy, bucket: Bucket):
     """The store holds a part up: the end comes within two seconds, and nothing is left in the store or on the host."""
     uuid = await filled(weak, ears)
@@ -78,6 +79,7 @@ async def test_cancelled_with_parts_on_their_way(weak: Host, ears: Ears, proxy: 
     assert 0 == weak.tool("zfs", "list", f"zones/{uuid}@one").returncode
 
 
+@pytest.mark.alone
 async def test_cancelled_while_the_store_is_silent(weak: Host, ears: Ears, proxy: FaultProxy, bucket: Bucket):
     """Nobody can take anything back then: the next agent starts all the same, and does so when the store is there."""
     uuid = await filled(weak, ears)

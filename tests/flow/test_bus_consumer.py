@@ -53,6 +53,7 @@ async def test_accepted_message_is_finished(nsqd, topic):
     assert nsqd.channel(topic, "c")["depth"] == 0
 
 
+@pytest.mark.alone
 async def test_failed_accept_is_logged_and_comes_again(nsqd, topic, caplog):
     """A raising accept leaves one traceback without the body; the message returns later, and others do not wait."""
     inbox = Inbox()

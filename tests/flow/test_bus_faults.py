@@ -72,6 +72,7 @@ async def test_killed_nsqd_is_found_again(nsqd, monkeypatch):
         assert time.monotonic() - begin < 10
 
 
+@pytest.mark.alone
 async def test_publish_to_a_hung_nsqd_is_uncertain_within_the_limit(nsqd):
     """A stopped nsqd costs a publish its time limit, no more; once it wakes up, publishing goes on."""
     async with producing(connection(nsqd)) as producer:
@@ -99,6 +100,7 @@ async def test_killed_while_publishing_is_uncertain_at_once(nsqd):
             await asyncio.wait_for(call, 3)
 
 
+@pytest.mark.alone
 async def test_watchdog_leaves_a_silent_nsqd_and_returns(nsqd):
     """A consumer notices an nsqd without heartbeats in time, and comes back when it wakes up."""
     inbox = Inbox()
@@ -113,6 +115,7 @@ async def test_watchdog_leaves_a_silent_nsqd_and_returns(nsqd):
         assert [b"awake"] == await inbox.holds(1)
 
 
+@pytest.mark.alone
 async def test_heartbeats_keep_an_idle_connection(nsqd):
     """Without any message the connection stays, because heartbeats are answered and counted."""
     async with consuming(connection(nsqd), "t", Inbox().accept) as consumer:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 
+import pytest
 from cli_parts import chunter
 from worlds import BASE_IMAGE
 
@@ -44,6 +45,7 @@ async def test_a_day_at_the_command_line(new_host, nsqd):
     assert "no agent answers" in gone.err
 
 
+@pytest.mark.alone
 async def test_two_hosts_on_one_nsqd_are_found_and_told_apart(new_host, nsqd):
     """Both are listed within five seconds; each runs what is for it alone, and both what is for all."""
     hosts = [await host.ready() for host in (new_host().start(), new_host().start())]

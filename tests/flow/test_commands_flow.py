@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from nsq_servers import Nsqd
 from worlds import Ears, Host, new_uuid
 
@@ -178,6 +179,7 @@ def _malformed(count: int) -> list[bytes]:
     return [kinds[number % len(kinds)](number) for number in range(count)]
 
 
+@pytest.mark.alone
 async def test_a_thousand_malformed_messages_leave_the_door_open(ears: Ears, host: Host, nsqd: Nsqd) -> None:
     """Each gets exactly one rejection or dead letter, and the next good command is answered within a second."""
     bodies = _malformed(1000)

@@ -22,6 +22,7 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+@pytest.mark.alone
 async def test_a_machine_made_by_hand_is_announced(ears: Ears, host: Host) -> None:
     """An operator's own vmadm create is told as created within two seconds, the delete as well."""
     uuid = new_uuid()

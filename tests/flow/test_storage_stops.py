@@ -51,6 +51,7 @@ def _stopped(work: Callable[[Transfer], object], means: Transfer, after_seconds:
     return time.monotonic() - stopped_at
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("query", ["partNumber", "uploads", "uploadId"])
 def test_a_stop_is_heard_by_an_upload_that_waits(harmed: Bucket, proxy: FaultProxy, bucket: Bucket, query: str) -> None:
     """However silent the store is, it is over within two seconds, and nothing stays in the store."""
@@ -66,6 +67,7 @@ def test_a_stop_is_heard_by_an_upload_that_waits(harmed: Bucket, proxy: FaultPro
     assert nothing_left(bucket)
 
 
+@pytest.mark.alone
 def test_a_stop_is_heard_by_an_upload_whose_producer_is_silent(bucket: Bucket) -> None:
     """It waits in the pipe, and is over within two seconds all the same."""
     readable, writable = os.pipe()
@@ -80,6 +82,7 @@ def test_a_stop_is_heard_by_an_upload_whose_producer_is_silent(bucket: Bucket) -
     assert nothing_left(bucket)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["stall", "stall_body"])
 def test_a_stop_is_heard_by_a_download_that_waits(harmed: Bucket, proxy: FaultProxy, bucket: Bucket, kind: str) -> None:
     """A silent store does not hold it for more than two seconds."""
@@ -94,6 +97,7 @@ def test_a_stop_is_heard_by_a_download_that_waits(harmed: Bucket, proxy: FaultPr
     assert seconds < 2
 
 
+@pytest.mark.alone
 def test_a_stop_is_heard_by_a_download_whose_consumer_is_silent(bucket: Bucket) -> None:
     """The pipe is full and nobody reads."""
     made = upload(bucket, RAW)

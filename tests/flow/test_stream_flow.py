@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from worlds import Ears, Host
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -43,6 +44,7 @@ async def _stream(host: Host, *but: int) -> int:
     return min(found)
 
 
+@pytest.mark.alone
 async def test_a_stream_that_ends_is_begun_within_a_second(ears: Ears, new_host: Callable[..., Host]) -> None:
     """There is another one, and one warning."""
     host = await new_host(zones=1).start().ready()

@@ -199,6 +199,7 @@ async def test_killed_sender(zfs_pool: Pool, streams: ZfsStreams):
             await asyncio.to_thread(read, source)
 
 
+@pytest.mark.alone
 async def test_cancelled_send(zfs_pool: Pool, streams: ZfsStreams, runner: Runner):
     """A cancelled send is over within a second, frees its thread and leaves the snapshot free."""
     snapshot = big(zfs_pool)
@@ -230,6 +231,7 @@ async def test_cancelled_send(zfs_pool: Pool, streams: ZfsStreams, runner: Runne
     assert () == runner.active()
 
 
+@pytest.mark.alone
 async def test_cancelled_receive(zfs_pool: Pool, streams: ZfsStreams, runner: Runner):
     """A cancelled receive is over within two seconds, with its group, its file and the half-made dataset gone."""
     stream = await sent(streams, big(zfs_pool))

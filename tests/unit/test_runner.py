@@ -130,6 +130,7 @@ async def test_closed_pipes(runner: Runner, tmp_path: Path):
     assert completed.seconds >= 0.2
 
 
+@pytest.mark.alone
 async def test_daemon_left_behind(runner: Runner, tmp_path: Path):
     """A daemon that a tool leaves behind neither delays its result for long nor is killed."""
     argv = shell_tool(tmp_path, "zoneadm", "sleep 5 & echo $!")

@@ -69,6 +69,7 @@ async def test_cancellation_ends_the_family(runner: Runner, tmp_path: Path):
     assert list((tmp_path / "run").iterdir()) == []
 
 
+@pytest.mark.alone
 async def test_cancellation_of_the_stubborn(runner: Runner, tmp_path: Path):
     """What ignores SIGTERM is killed after the time of grace."""
     run = asyncio.create_task(runner.run(shell_tool(tmp_path, "vmadm", STUBBORN)))
@@ -84,6 +85,7 @@ async def test_cancellation_of_the_stubborn(runner: Runner, tmp_path: Path):
     assert not is_populated(pid)
 
 
+@pytest.mark.alone
 async def test_second_cancellation_is_a_harder_one(runner: Runner, tmp_path: Path):
     """Being cancelled again during the time of grace kills at once."""
     run = asyncio.create_task(runner.run(shell_tool(tmp_path, "vmadm", STUBBORN)))

@@ -164,6 +164,7 @@ async def test_close_while_reading(runner: Runner, tmp_path: Path):
     await closing
 
 
+@pytest.mark.alone
 async def test_output_closed_by_a_tool_that_lives_on(runner: Runner, tmp_path: Path):
     """A tool that closed its output and hangs is ended after a few seconds."""
     argv = shell_tool(tmp_path, "vmadm", "echo one; exec >&- 2>&-; sleep 60")

@@ -105,6 +105,7 @@ async def test_slow_reader_is_not_silence(runner: Runner, tmp_path: Path):
         assert 5_000_000 - 10 == len(await asyncio.to_thread(drain, source))
 
 
+@pytest.mark.alone
 async def test_cancelled_source(runner: Runner, tmp_path: Path):
     """A cancellation ends the whole group and frees the thread, which is told that the stream is not whole."""
     argv = shell_tool(tmp_path, "zfs", "echo x; sleep 60 & wait")
@@ -258,6 +259,7 @@ async def test_nothing_is_left_open(runner: Runner, tmp_path: Path):
     assert (before, threads, False) == (open_descriptors(), threading.active_count(), has_children())
 
 
+@pytest.mark.alone
 async def test_speed(runner: Runner, tmp_path: Path):
     """A stream passes far faster than any disk or compressor."""
     argv = shell_tool(tmp_path, "zfs", "exec head -c 268435456 /dev/zero")
