@@ -141,30 +141,40 @@ class Daemon:
             fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        pid = PID_FILE.read_text().strip() if PID_FILE.exists() else ""
+        pid = _started()
         PID_FILE.unlink(missing_ok=True)
-        if pid and b"zfs-fuse" in _command_line(int(pid)):
-            os.kill(int(pid), signal.SIGTERM)
+        if pid:
+            os.kill(pid, signal.SIGTERM)
             deadline = time.monotonic() + 10
-            while b"zfs-fuse" in _command_line(int(pid)) and time.monotonic() < deadline:
+            while b"zfs-fuse" in _command_line(pid) and time.monotonic() < deadline:
                 time.sleep(0.02)
 
     def _start(self) -> None:
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         Path("/var/run/zfs").mkdir(parents=True, exist_ok=True)
+        words = [SBIN / "zfs-fuse", *FLAGS, "--pidfile", PID_FILE]
         deadline = time.monotonic() + READY_SECONDS
         while not answers():  # it gives up while another one is still ending
             if time.monotonic() > deadline:
                 raise ZfsError("zfs-fuse does not get ready")
-            subprocess.run(
-                [SBIN / "zfs-fuse", *FLAGS, "--pidfile", PID_FILE], **quiet, check=False, timeout=30, cwd="/"
-            )
+            if not _started():
+                PID_FILE.unlink(missing_ok=True)  # left by one that was killed; none starts where there is one
+                subprocess.run(words, **quiet, check=False, timeout=30, cwd="/")
             time.sleep(0.05)
 
 
 def answers() -> bool:
     """Whether a ZFS answers on this machine."""
     return subprocess.run([SBIN / "zpool", "list"], capture_output=True, check=False, timeout=30).returncode == 0
+
+
+def _started() -> int:
+    """The process of the daemon that a test run started, while it lives; else 0."""
+    try:
+        pid = int(PID_FILE.read_text())
+    except (OSError, ValueError):  # none, or killed while it wrote it
+        return 0
+    return pid if b"zfs-fuse" in _command_line(pid) else 0
 
 
 def _command_line(pid: int) -> bytes:
