@@ -23,7 +23,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from chunter_nsq.database import Database
@@ -123,6 +123,22 @@ class Outbox:
             lambda connection: connection.execute("SELECT key, value FROM notes WHERE space = ?", (space,)).fetchall()
         )
         return dict(rows)
+
+    async def recall_keys(self, space: str) -> set[str]:
+        """What something was remembered of in ``space``."""
+        rows = await self._database.submit(
+            lambda connection: connection.execute("SELECT key FROM notes WHERE space = ?", (space,)).fetchall()
+        )
+        return {key for (key,) in rows}
+
+    async def recall_some(self, space: str, keys: Collection[str]) -> dict[str, str]:
+        """What was remembered in ``space`` of these."""
+
+        def work(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+            query = "SELECT key, value FROM notes WHERE space = ? AND key = ?"
+            return [row for key in keys for row in connection.execute(query, (space, key))]
+
+        return dict(await self._database.submit(work))
 
     async def replay(self, topic: str, first: int, last: int | None) -> int:
         """Publish events ``first`` to ``last`` of a topic again as they were; how many there were."""

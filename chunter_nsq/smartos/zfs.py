@@ -70,7 +70,8 @@ class Zfs:
     async def snapshots_stream(self, dataset: str, *, recursive: bool = False) -> AsyncGenerator[Snapshot, None]:
         """The same one by one as the tool names them, so that 50,000 need no memory; close it if you leave early.
 
-        Oldest first, but in the order of the tree where ZFS is old.
+        Those of one dataset are oldest first. Recursively they are sorted so that all whose names begin alike come
+        together: a dataset, what is below it, and its disks beside it.
         """
         if self._lists_exactly is None:
             await self._find_out(dataset)

@@ -35,10 +35,10 @@ def names_argv(root: str) -> tuple[str, ...]:
 
 
 def snapshots_argv(dataset: str, *, recursive: bool = False) -> tuple[str, ...]:
-    """The snapshots of a dataset, or of all below it too, oldest first, in exact numbers."""
-    depth = ("-r",) if recursive else ("-d", "1")
-    columns = ("-o", "name,creation,used,refer", "-s", "creation")
-    return (ZFS, "list", "-Hp", "-t", "snapshot", *columns, *depth, checked_dataset(dataset))
+    """The snapshots of a dataset, oldest first, or of all below it too, by their names; in exact numbers."""
+    order, depth = ("name", ("-r",)) if recursive else ("creation", ("-d", "1"))
+    columns = ("-o", "name,creation,used,refer")
+    return (ZFS, "list", "-Hp", "-t", "snapshot", *columns, "-s", order, *depth, checked_dataset(dataset))
 
 
 def snapshots_by_get_argv(dataset: str, *, recursive: bool = False) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from zfs_pool import Pool, command, destroy
 
 from chunter_nsq.smartos.runner import Runner, Sink, Source
 from chunter_nsq.smartos.simulator import create, faults
+from chunter_nsq.smartos.zfs import Zfs
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 from chunter_nsq.smartos.zfs_streams import ZfsStreams
 
@@ -211,6 +212,21 @@ def test_a_host_with_vms(tmp_path: Path, zfs_pool: Pool):
     with pytest.raises(ValueError, match="unknown kind"):
         create(tmp_path / "fourth", zfs="host:")
     destroy(base)
+
+
+@pytest.mark.parametrize("kind", ["real", "simulated"])
+async def test_names_that_begin_alike_are_listed_together(kind: str, tmp_path: Path, request: pytest.FixtureRequest):
+    """A recursive listing of snapshots goes on with a name until nothing is left that begins with it."""
+    host = request.getfixturevalue("real") if kind == "real" else Host(create(tmp_path / "host"))
+    zfs = Zfs(Runner(host.root, run_dir=tmp_path / "run", timeout_seconds=30))
+    for name in ("web", "web/data", "web-1", "web-disk0", "wet", "we"):
+        assert 0 == host.run("zfs", "create", f"zones/{name}").returncode
+    for short in ("b", "a"):
+        assert 0 == host.run("zfs", "snapshot", "-r", f"zones@{short}").returncode
+    found = [one.full_name async for one in zfs.snapshots_stream("zones", recursive=True)]
+    for start in ("zones/we", "zones/web", "zones/web-1", "zones/web/data"):
+        places = [at for at, name in enumerate(found) if name.startswith(start)]
+        assert list(range(places[0], places[-1] + 1)) == places, found
 
 
 def snapshots(base: str) -> list[str]:

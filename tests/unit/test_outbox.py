@@ -205,6 +205,9 @@ async def test_notes_are_written_with_their_event_and_forgotten(path):
             await outbox.put([Note("zone", "vm", "wrong"), told(size=SIZE_LIMIT_BYTES)])
     async with opened_outbox(path) as outbox:
         assert ({"vm": "running"}, {"x": "y"}) == (await outbox.recall("zone"), await outbox.recall("other"))
+        assert ({"vm"}, set()) == (await outbox.recall_keys("zone"), await outbox.recall_keys("nothing"))
+        await outbox.put([Note("zone", "vm2", "stopped")])
+        assert {"vm2": "stopped"} == await outbox.recall_some("zone", ["vm2", "gone"])
 
 
 async def test_flush_says_when_time_is_up(path):

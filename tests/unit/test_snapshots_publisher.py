@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,9 +11,11 @@ from publisher_parts import Desk, desk_in
 
 from chunter_nsq.errors import ToolFailed
 from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, Note, compact
+from chunter_nsq.smartos.lines import HELD_BYTES
 from chunter_nsq.smartos.zfs_rows import Snapshot
+from publishers.snapshotlisting import Listing, owner
 from publishers.snapshots import Snapshots
-from publishers.snapshotview import Listing, SnapshotView, entries, owner
+from publishers.snapshotview import SPACE, entries, told
 
 ZFS = "usr/sbin/zfs"
 ZPOOL = "usr/sbin/zpool"
@@ -65,10 +69,31 @@ def test_whose_a_dataset_is(expected: str, dataset: str) -> None:
 
 def test_sizes_are_summed_over_the_datasets() -> None:
     """A snapshot of a machine is one thing, however many datasets it has."""
-    listing = Listing({VM: VM})
-    for dataset, size in ((f"zones/{VM}", 5), (f"zones/{VM}-disk0", 7), (f"zones/{KVM}", 100)):
+    listing = Listing("zones", {VM: VM})
+    for dataset, size in ((f"zones/{KVM}", 100), (f"zones/{VM}", 5), (f"zones/{VM}-disk0", 7)):
         listing.feed(Snapshot("s1", dataset, AT, size, 0))
-    assert {"s1": {"size": 12, "timestamp": SINCE}} == entries(listing.texts[VM].decode())
+    assert {"s1": {"size": 12, "timestamp": SINCE}} == entries(dict(listing.finish())[VM])
+
+
+def test_a_machine_is_complete_with_the_first_name_that_begins_otherwise() -> None:
+    """Whatever lies among its datasets; only the machines whose names go on are kept open."""
+    listing = Listing("zones", {name: name for name in ("web", "web-1", "wet", "x", "none")})
+    names = ("web-1@a", "web-1/data@a", "web-disk0@a", "web-diskette@a", "web/data@a", "web@a", "wet@a", "x@a")
+    course = []
+    for name in names:
+        dataset, _, short = f"zones/{name}".partition("@")
+        course.append([uuid for uuid, _ in listing.feed(Snapshot(short, dataset, AT, 1, 0))])
+    assert [[], [], ["web-1"], [], [], [], ["web"], ["wet"]] == course
+    assert {"x": 1, "none": 0} == {uuid: text.count("\n") for uuid, text in listing.finish()}
+
+
+def test_a_listing_that_is_not_sorted_is_a_fault() -> None:
+    """A machine that was complete has no more snapshots."""
+    listing = Listing("zones", {VM: VM, KVM: KVM})
+    listing.feed(Snapshot("s1", f"zones/{VM}", AT, 1, 0))
+    listing.feed(Snapshot("s1", f"zones/{KVM}", AT, 1, 0))
+    with pytest.raises(ToolFailed, match="not sorted"):
+        listing.feed(Snapshot("s2", f"zones/{VM}", AT, 1, 0))
 
 
 @pytest.mark.parametrize(
@@ -88,13 +113,33 @@ def test_snapshots_of_vmadm_have_plain_names(expected: dict[str, bool], names: l
 SIZES = st.dictionaries(st.text("abc", min_size=1, max_size=3), st.integers(0, 9), max_size=6)
 
 
+def listed(sizes: dict[str, int], pool: str = "zones") -> str:
+    """The text of a machine."""
+    return "".join(f"{pool}\t{name}\t{size}\t{AT}\n" for name, size in sizes.items())
+
+
+class Machine:
+    """A machine's note, and what was told of it."""
+
+    def __init__(self) -> None:
+        self.note = ""
+
+    def look(self, text: str, pool: str = "zones", pools: tuple[str, ...] = ("zones",)) -> list[Event]:
+        """What is told; the note is kept as it is written."""
+        batch = told(VM, self.note, text, pool, pools)
+        for one in batch:
+            for note in (one,) if isinstance(one, Note) else one.notes:
+                self.note = note.value or ""
+        return [one for one in batch if isinstance(one, Event)]
+
+
 @given(st.lists(SIZES, min_size=1, max_size=5))
 def test_what_is_told_adds_up(course: list[dict[str, int]]) -> None:
     """Applying each event to what was known before gives what is there, and the totals agree."""
-    view = SnapshotView({})
+    machine = Machine()
     known: dict[str, int] = {}
     for sizes in course:
-        events = view.told(VM, "".join(f"zones\t{name}\t{size}\t{AT}\n" for name, size in sizes.items()).encode())
+        events = machine.look(listed(sizes))
         assert bool(events) == (known != sizes)
         for _, changed, removed in said(events):
             known = {name: size for name, size in (known | changed).items() if name not in removed}
@@ -106,23 +151,40 @@ def test_what_is_told_adds_up(course: list[dict[str, int]]) -> None:
 
 @given(SIZES, st.randoms())
 def test_the_order_of_a_listing_means_nothing(sizes: dict[str, int], random: object) -> None:
-    """The same snapshots in another order are the same."""
-    lines = [f"zones\t{name}\t{size}\t{AT}\n" for name, size in sizes.items()]
-    view = SnapshotView({})
-    view.told(VM, "".join(lines).encode())
-    random.shuffle(lines)
-    assert [] == view.told(VM, "".join(lines).encode())
+    """The same snapshots in another order are the same, and that order is the one to compare with from then on."""
+    names = list(sizes)
+    machine = Machine()
+    machine.look(listed(sizes))
+    random.shuffle(names)
+    text = listed({name: sizes[name] for name in names})
+    assert [] == machine.look(text)
+    assert text == machine.note
+
+
+@given(st.lists(st.tuples(st.sampled_from(["data", "zones"]), SIZES), max_size=6))
+def test_each_pool_is_told_apart(course: list[tuple[str, dict[str, int]]]) -> None:
+    """A snapshot's size is the sum over the pools; those that were not listed, and are there, are as they were."""
+    machine = Machine()
+    there: dict[str, dict[str, int]] = {}
+    known: dict[str, int] = {}
+    for pool, sizes in course:
+        there[pool] = sizes
+        for _, changed, removed in said(machine.look(listed(sizes, pool), pool, ("data", "zones"))):
+            known = {name: size for name, size in (known | changed).items() if name not in removed}
+        names = {name for one in there.values() for name in one}
+        assert {name: sum(one.get(name, 0) for one in there.values()) for name in names} == known
+    for pool, sizes in there.items():
+        assert [] == machine.look(listed(sizes, pool), pool, ("data", "zones"))
 
 
 def test_a_machine_with_very_many_snapshots_is_told_in_parts() -> None:
     """No event comes near the limit; the last one remembers."""
-    view = SnapshotView({})
-    text = "".join(f"zones\tautomatic-{number:060}\t{number}\t{AT}\n" for number in range(20_000)).encode()
-    events = view.told(VM, text)
+    machine = Machine()
+    events = machine.look(listed({f"automatic-{number:060}": number for number in range(20_000)}))
     assert all(len(compact(event.data)) < SIZE_LIMIT_BYTES / 2 for event in events)
     assert 20_000 == sum(len(sizes) for _, sizes, _ in said(events))
     assert [False] * (len(events) - 1) + [True] == [bool(event.notes) for event in events]
-    assert 20_000 == sum(len(gone) for _, _, gone in said(view.told(VM, b"")))
+    assert 20_000 == sum(len(gone) for _, _, gone in said(machine.look("")))
 
 
 async def test_sizes_are_told_when_they_changed(tmp_path: Path) -> None:
@@ -170,11 +232,18 @@ async def test_a_restarted_agent_notices_what_went_meanwhile(tmp_path: Path) -> 
 async def test_a_pool_that_cannot_be_read_has_lost_nothing(tmp_path: Path) -> None:
     """What is on a faulted pool stays as it was; the other pools are told of."""
     async with desk_in(tmp_path) as desk:
-        view = SnapshotView({VM: f"zones\ts1\t5\t{AT}\ndata\ts1\t5\t{AT}\ndata\ts2\t6\t{AT}\n"})
         snapshots = Snapshots(desk.tools)
-        snapshots._view = view
+        await desk.outbox.put([Note(SPACE, VM, listed({"s1": 5, "s2": 6}, "data") + listed({"s1": 5}))])
         prints(desk, (f"zones/{VM}@s1", 7), pools=ONLINE + "data\t-\t-\t-\t-\t-\tFAULTED\n")
         assert [(VM, {"s1": 12}, [])] == said(await desk.listen(snapshots))
+
+
+async def test_a_pool_that_is_gone_took_its_snapshots_along(tmp_path: Path) -> None:
+    """What was on a pool that is there no more is told as gone."""
+    async with desk_in(tmp_path) as desk:
+        await desk.outbox.put([Note(SPACE, VM, listed({"s2": 6}, "data") + listed({"s1": 5}))])
+        prints(desk, (f"zones/{VM}@s1", 5))
+        assert [(VM, {}, ["s2"])] == said(await desk.listen(Snapshots(desk.tools)))
 
 
 async def test_a_machine_that_is_gone_is_forgotten_without_a_word(tmp_path: Path) -> None:
@@ -184,8 +253,51 @@ async def test_a_machine_that_is_gone_is_forgotten_without_a_word(tmp_path: Path
         prints(desk, (f"zones/{VM}@s1", 5))
         await desk.listen(snapshots)
         desk.zones()
-        assert [Note("snapshot-sizes", VM, None)] == await desk.listen(snapshots)
-        assert {} == await desk.outbox.recall("snapshot-sizes")
+        assert [Note(SPACE, VM, None)] == await desk.listen(snapshots)
+        assert {} == await desk.outbox.recall(SPACE)
+
+
+def prints_many(desk: Desk, numbers: range, size: int) -> None:
+    """A host with a hundred machines, each with snapshots of these numbers, as zfs would write them."""
+    machines = [VM[:-3] + f"{number:03}" for number in range(100)]
+    desk.zones("".join(f"-:{uuid}:installed:/zones/{uuid}:{uuid}:joyent:excl:1\n" for uuid in machines))
+    desk.prints(ZPOOL, ONLINE)
+    (desk.root / ZFS).write_text(
+        f"#!{sys.executable} -IS\n"
+        "import sys\n"
+        f"for machine in {machines!r} if 'snapshot' in sys.argv else []:\n"
+        f"    for number in {numbers!r}:\n"
+        f"        print(f'zones/{{machine}}@automatic-{{number:09}}\\t{AT}\\t{size}\\t12345')\n"
+    )
+    (desk.root / ZFS).chmod(0o755)
+
+
+async def look(desk: Desk, publisher: Snapshots) -> tuple[int, int]:
+    """How many snapshots one tick tells, and the most that it had in memory meanwhile, in bytes."""
+    tracemalloc.start()
+    count = 0
+    async for batch in publisher.tick():
+        await desk.outbox.put([note for one in batch for note in ((one,) if isinstance(one, Note) else one.notes)])
+        count += sum(len(sizes) + len(gone) for _, sizes, gone in said(batch))
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return count, peak_bytes
+
+
+async def test_fifty_thousand_snapshots_are_not_held(tmp_path: Path) -> None:
+    """Ten times as many are told, and told as gone and grown, with no more memory than the pipe's lines read ahead."""
+    most: dict[int, int] = {}
+    for each in (50, 500):
+        async with desk_in(tmp_path / str(each)) as desk:
+            snapshots = Snapshots(desk.tools)
+            prints_many(desk, range(each), 5)
+            told_first, first_bytes = await look(desk, snapshots)
+            prints_many(desk, range(each // 2, each), 6)
+            told_then, then_bytes = await look(desk, snapshots)
+        assert [100 * each] * 2 == [told_first, told_then]
+        most[each] = max(first_bytes, then_bytes)
+    # A line takes half as much again as an object; the listing itself has four times HELD_BYTES.
+    assert most[500] < most[50] + 2 * HELD_BYTES
 
 
 @pytest.mark.parametrize("text", ["garbage\n", row(f"zones/{VM}@s1", 5)[:-1]])

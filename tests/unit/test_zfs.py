@@ -48,7 +48,7 @@ def zfs(tmp_path: Path) -> Zfs:
             zfs_argv.snapshots_argv("zones/a"),
         ),
         (
-            (Z, "list", "-Hp", "-t", "snapshot", "-o", "name,creation,used,refer", "-s", "creation", "-r", "zones/a"),
+            (Z, "list", "-Hp", "-t", "snapshot", "-o", "name,creation,used,refer", "-s", "name", "-r", "zones/a"),
             zfs_argv.snapshots_argv("zones/a", recursive=True),
         ),
         (
