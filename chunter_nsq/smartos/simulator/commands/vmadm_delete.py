@@ -65,8 +65,8 @@ def _unmake(world: World, vm: dict[str, Any], pace: Pace, attempt: str) -> None:
 
 
 def datasets_of(vm: dict[str, Any]) -> list[str]:
-    """The roots of everything in the pool that belongs to the VM."""
-    names = [vm["zonepath"].lstrip("/"), f"zones/cores/{vm['zonename']}"]
+    """The roots of everything in the pool that belongs to the VM; its cores first, which are mounted below the rest."""
+    names = [f"zones/cores/{vm['zonename']}", vm["zonepath"].lstrip("/")]
     names += [disk["zfs_filesystem"] for disk in vm.get("disks", ()) if "zfs_filesystem" in disk]
     return names + list(vm.get("datasets", ()))
 
