@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from slowness import SLOWNESS
+
 TOOLS = Path(__file__).resolve().parents[1] / ".tools" / "bin"
-READY_SECONDS = 15.0
-STOP_SECONDS = 15.0
+READY_SECONDS = 15.0 * SLOWNESS
+STOP_SECONDS = 15.0 * SLOWNESS
 _POLL_SECONDS = 0.02
 
 

@@ -18,6 +18,7 @@ from typing import Self
 
 import pytest
 from s3_proxy import FaultProxy
+from slowness import SLOWNESS
 
 from chunter_nsq.errors import Fault
 from chunter_nsq.storage.account import Account
@@ -28,8 +29,8 @@ from chunter_nsq.storage.stop import Stop
 from tools import weed
 
 ACCESS_KEY, SECRET_KEY = weed.ACCESS_KEY, weed.SECRET_KEY
-READY_SECONDS = 60.0
-STOP_SECONDS = 10.0
+READY_SECONDS = 60.0 * SLOWNESS
+STOP_SECONDS = 10.0 * SLOWNESS
 _POLL_SECONDS = 0.1
 _MADE_BEFORE = ("BucketAlreadyExists", "BucketAlreadyOwnedByYou")  # by a server that was killed since
 
@@ -83,7 +84,7 @@ class Weed:
             if self._process is None or self._process.poll() is not None:
                 break
             try:
-                make_bucket(replace(self.account, bucket="ready", connect_seconds=1, silence_seconds=5))
+                make_bucket(replace(self.account, bucket="ready", connect_seconds=1, silence_seconds=5 * SLOWNESS))
             except Fault as fault:
                 if fault.details.get("code") in _MADE_BEFORE:
                     return

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from jsonschema import Draft202012Validator
 from nsq_servers import Nsqd, free_port
+from slowness import SLOWNESS
 
 import handlers
 from chunter_nsq.bus.address import Address
@@ -102,7 +103,7 @@ class Host:
 
     async def ready(self, timeout_seconds: float = 20.0) -> Self:
         """Wait until /readyz says so."""
-        deadline = asyncio.get_running_loop().time() + timeout_seconds
+        deadline = asyncio.get_running_loop().time() + timeout_seconds * SLOWNESS
         while asyncio.get_running_loop().time() < deadline:
             assert self._child is not None
             assert self._child.poll() is None, self.log.read_text()[-3000:]
@@ -138,7 +139,7 @@ class Host:
         assert self._child is not None
         if self._child.poll() is None:
             self._child.send_signal(signal.SIGTERM)
-        return await asyncio.to_thread(self._child.wait, timeout_seconds)
+        return await asyncio.to_thread(self._child.wait, timeout_seconds * SLOWNESS)
 
     def end(self) -> None:
         """Whatever it takes; the tools of a killed agent go as well."""
@@ -226,7 +227,7 @@ class Ears:
         for consumer in self._consumers:
             await consumer.start()
         for consumer in self._consumers:
-            assert await consumer.wait_ready(10)
+            assert await consumer.wait_ready(10 * SLOWNESS)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -262,6 +263,7 @@ class Ears:
 
     async def when(self, condition: Callable[[], bool], timeout_seconds: float = 20.0) -> None:
         """Wait until a condition on what was heard is true; it is asked after each event."""
+        timeout_seconds *= SLOWNESS
         try:
             async with asyncio.timeout(timeout_seconds), self._news:
                 await self._news.wait_for(condition)

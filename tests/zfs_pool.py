@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from slowness import SLOWNESS
 
 SBIN = Path("/usr/sbin")
 FLAGS = ("--no-kstat-mount", "-a", "0", "-e", "0")  # nothing cached beside what is on disk
@@ -33,7 +34,7 @@ class ZfsError(Exception):
 
 def command(tool: str, *words: str) -> str:
     """What a ``zfs`` or ``zpool`` command says that must succeed."""
-    done = subprocess.run([SBIN / tool, *words], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([SBIN / tool, *words], capture_output=True, text=True, check=False, timeout=60 * SLOWNESS)
     if done.returncode != 0:
         raise ZfsError(f"{tool} {' '.join(words)}: {done.stderr}")
     return done.stdout
