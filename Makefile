@@ -8,7 +8,7 @@ NSQ_APPS := nsqd nsqlookupd nsqadmin nsq_tail nsq_stat nsq_to_file to_nsq
 # Tests mostly wait for servers and tools: three at a time on two cores.
 PYTEST_FLAGS ?= -n 3 --dist worksteal
 
-.PHONY: help setup demo up test test-long lint bench docs dist clean
+.PHONY: help setup demo up test test-long test-openzfs lint bench docs dist clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -48,6 +48,10 @@ test: setup lint ## lint, types, and every test on real parts, with branch cover
 test-long: setup ## chance gets many tries: 20 disasters, 50 crashes of backups and restores (an hour and more)
 	@CHUNTER_RESTORE_ROUNDS=20 CHUNTER_CRASH_ROUNDS=50 $(BIN)/python -m pytest -v -s \
 	  tests/chaos/test_backup_points.py tests/chaos/test_backup_crashes.py
+
+# WORDS goes to pytest instead of tests/openzfs: WORDS="tests/openzfs -k kvm".
+test-openzfs: setup ## disks, bookmarks and streams on OpenZFS, in an emulated kernel that is made once
+	@$(BIN)/python tools/alone.py $(BIN)/python -m tools.openzfs $(WORDS)
 
 lint: setup ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
