@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 from chunter_nsq.database import Database
 from chunter_nsq.drops import TYPE as DROPPED
-from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, Note, encode
+from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, Note, encode, timestamp
 from chunter_nsq.sender import Publish, Row, Sender
 from chunter_nsq.shelf import PLACES_PER_TOPIC, Shelf, Topic
 
@@ -104,13 +104,14 @@ class Outbox:
             EventTooLarge: when one does not fit an NSQ message.
         """
         now = time.time()
+        stamp = timestamp(now)
         for event in events:
             if isinstance(event, Note):
                 _remember(connection, event)
                 continue
             name = event.topic if event.absolute else f"{self._prefix}.{event.topic}"
             topic = self._shelf.topic(connection, name, is_essential=event.essential)
-            body = encode(event, host=self._host, epoch=self._shelf.epoch, topic=name, sequence=topic.next, now=now)
+            body = encode(event, host=self._host, epoch=self._shelf.epoch, topic=name, sequence=topic.next, time=stamp)
             if len(body) > SIZE_LIMIT_BYTES:
                 raise EventTooLarge(f"an event of {len(body)} bytes for {name}; NSQ carries {SIZE_LIMIT_BYTES}")
             self._shelf.add(connection, topic, now, body)

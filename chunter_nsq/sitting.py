@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from chunter_nsq.errors import Fault, Interrupted, InvalidMessage, Locked, NotAuthorized
 from chunter_nsq.messages.console_params import Typed, typed
-from chunter_nsq.messages.events import Event, encode
+from chunter_nsq.messages.events import Event, encode, timestamp
 from chunter_nsq.smartos.invocation import Completed
 from chunter_nsq.smartos.refusal import refusal
 from chunter_nsq.smartos.runner import Runner, Terminal
@@ -195,7 +195,8 @@ class Sitting:
         means, topic = self._means, self.topics["output"]
         self._sequence += 1
         event = Event(topic, f"chunter.console.{kind}", self.uuid, {"event": kind, "data": data}, absolute=True)
-        body = encode(event, host=means.host, epoch=self._epoch, topic=topic, sequence=self._sequence, now=time.time())
+        stamp = timestamp(time.time())
+        body = encode(event, host=means.host, epoch=self._epoch, topic=topic, sequence=self._sequence, time=stamp)
         give_up_at = time.monotonic() + PUBLISH_SECONDS
         while True:
             try:

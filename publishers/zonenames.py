@@ -43,5 +43,5 @@ class ZoneNames:
         """The uuid of a zone, or its name when it has none; the host's id for the global zone."""
         if name == GLOBAL:
             return self._tools.host.id
-        uuid = self._uuids.get(name, "")
-        return uuid if is_uuid(uuid) else name
+        uuid = self._uuids.get(name)
+        return uuid if uuid and is_uuid(uuid) else name

@@ -70,12 +70,12 @@ def timestamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def encode(event: Event, *, host: str, epoch: str, topic: str, sequence: int, now: float) -> bytes:
+def encode(event: Event, *, host: str, epoch: str, topic: str, sequence: int, time: str) -> bytes:
     """The bytes of an event; its id is made of epoch, topic and sequence, so sending again keeps it."""
     trace = f'"traceparent":{compact(event.traceparent)},' if event.traceparent else ""
     head = (
         f'{{"specversion":"1.0","id":"{epoch}.{topic}.{sequence}","source":"chunter/{host}",'
-        f'"type":"{event.type}","subject":{compact(event.subject)},"time":"{timestamp(now)}",'
+        f'"type":"{event.type}","subject":{compact(event.subject)},"time":"{time}",'
         f'"datacontenttype":"application/json","sequence":"{sequence}","epoch":"{epoch}",{trace}"data":'
     )
     return f"{head}{compact(event.data)}}}".encode("ascii")
