@@ -15,7 +15,8 @@ VM = "0a1b2c3d-0000-4000-8000-000000000001"
 
 def encoded(event, **place):
     """An event's bytes at some place."""
-    return encode(event, **{"host": HOST, "epoch": "e1", "topic": "chunter.zone", "sequence": 7, "now": 0.0, **place})
+    at = {"host": HOST, "epoch": "e1", "topic": "chunter.zone", "sequence": 7, "time": timestamp(0)}
+    return encode(event, **(at | place))
 
 
 def test_event_is_structured_cloudevents_json():
