@@ -53,7 +53,7 @@ class Follower(Protocol):
     """A publisher that also has a stream."""
 
     def follow(self) -> AsyncIterator[Batch]:
-        """What the stream tells, until it ends."""
+        """What the stream tells, until it ends; that it has begun is told by its first batch, perhaps an empty one."""
 
 
 @runtime_checkable
@@ -214,35 +214,37 @@ class Ticker:
         pause = _FOLLOW_AGAIN_SECONDS
         while True:
             began = time.monotonic()
-            steady = asyncio.create_task(self._steady(name))
             try:
                 async with aclosing(cast("AsyncGenerator[Batch]", publisher.follow())) as batches:
-                    await self._pass_on(batches)
+                    await self._pass_on(batches, name)
                 reason: Exception = Fault("the stream ended")
             except Exception as fault:  # noqa: BLE001 - one failing never stops another
                 reason = fault
-            finally:
-                steady.cancel()
-                await asyncio.gather(steady, return_exceptions=True)
             if time.monotonic() - began >= self._steady_seconds:
                 pause = _FOLLOW_AGAIN_SECONDS
             await self._failed(name, reason, 0)
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter
             pause = min(pause * 2, _FOLLOW_LIMIT_SECONDS)
 
-    async def _pass_on(self, batches: AsyncIterator[Batch]) -> None:
+    async def _pass_on(self, batches: AsyncIterator[Batch], name: str) -> None:
         """Write a stream's batches in order without waiting for each: a storm shares its commits."""
         waiting: deque[asyncio.Future[None]] = deque()
+        steady: asyncio.Task[None] | None = None
         try:
             async for batch in batches:
-                waiting.append(asyncio.ensure_future(self._put(batch)))
+                steady = steady or asyncio.create_task(self._steady(name))
+                if batch:
+                    waiting.append(asyncio.ensure_future(self._put(batch)))
                 while waiting and (waiting[0].done() or len(waiting) > _OUTSTANDING):
                     await waiting.popleft()
         finally:
             await asyncio.gather(*waiting, return_exceptions=True)
+            if steady is not None:
+                steady.cancel()
+                await asyncio.gather(steady, return_exceptions=True)
 
     async def _steady(self, name: str) -> None:
-        """A stream is well again when it lasts, whether or not it has something to say."""
+        """A stream is well again when it has begun and lasts, whether or not it has something to say."""
         await asyncio.sleep(self._steady_seconds)
         await self._recovered(name)
 

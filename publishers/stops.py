@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chunter_nsq.errors import NotFound
+from chunter_nsq.errors import Fault, NotFound
 from chunter_nsq.messages.events import Event
 from chunter_nsq.smartos.names import is_uuid
 from chunter_nsq.smartos.platformlog import PlatformLog
@@ -90,7 +90,8 @@ class Stops:
         return any(one["uuid"] == uuid and one["action"] in _STOPPING for one in self._tools.work.running())
 
     async def tick(self) -> AsyncIterator[Sequence[Event]]:
-        """What there is to say of those that have settled."""
+        """What there is to say of those that have settled; one that cannot be looked at keeps no other waiting."""
+        failed: Fault | None = None
         for uuid, stop in list(self._stops.items()):
             if not _is_due(stop, time.monotonic()):
                 continue
@@ -99,12 +100,17 @@ class Stops:
             except NotFound:
                 self._stops.pop(uuid, None)
                 continue
+            except Fault as fault:
+                failed = failed or fault
+                continue
             if self._stops.get(uuid) is stop and self._is_told(machine, uuid):
                 lines = await self._log.last_lines(str(machine.get("zonepath") or ""))
                 data = {"event": "why", "data": why(machine, self._caps.take(uuid), lines)}
                 yield [Event("zone", "chunter.zone.stopped", uuid, data)]
             if self._stops.get(uuid) is stop:
                 del self._stops[uuid]
+        if failed is not None:
+            raise failed
 
     def _is_told(self, machine: Mapping[str, Any], uuid: str) -> bool:
         known = self._machines.get(uuid)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
 
-from chunter_nsq.errors import Fault, NotFound, Unsupported
-from chunter_nsq.messages.events import Event
+from chunter_nsq.errors import Fault, InvalidState, NotFound, Unsupported
+from chunter_nsq.messages.events import Event, Note
 from chunter_nsq.tools import Tools
 
 BRANDS = frozenset({"kvm", "bhyve"})
@@ -14,7 +14,10 @@ _TRIES = 10
 
 
 class ZoneInfo:
-    """A queue of machines that booted; each is asked until it answers, ten times at most."""
+    """A queue of machines that booted; each is asked until it answers, and does not wait for another's answer.
+
+    A hypervisor may need a moment: that it does not answer counts as a fault from the tenth time on.
+    """
 
     name = "zoneinfo"
     interval_seconds = _LOOK_SECONDS
@@ -27,18 +30,30 @@ class ZoneInfo:
         """A machine is running."""
         self._wanted[uuid] = _TRIES
 
+    def hear(self, events: Iterable[Event | Note], machines: Container[str]) -> None:
+        """What is told of zones; ``machines`` are those with a hypervisor."""
+        for event in events:
+            if isinstance(event, Event) and event.data.get("data") == "running" and event.subject in machines:
+                self.booted(event.subject)
+
     async def tick(self) -> AsyncIterator[Sequence[Event]]:
         """The answers that are there now."""
+        overdue: Fault | None = None
         for uuid in list(self._wanted):
             try:
                 info = await self._tools.vmadm.info(uuid)
             except (NotFound, Unsupported):
-                self._wanted.pop(uuid, None)
-            except Fault:
-                left = self._wanted[uuid] = self._wanted.get(uuid, 1) - 1
-                if left <= 0:
-                    self._wanted.pop(uuid)
-                    raise
+                del self._wanted[uuid]
+            except Fault as fault:
+                self._wanted[uuid] -= 1
+                if self._wanted[uuid] > 0:
+                    continue
+                if isinstance(fault, InvalidState):  # it runs no more
+                    del self._wanted[uuid]
+                else:
+                    overdue = overdue or fault
             else:
-                self._wanted.pop(uuid, None)
+                del self._wanted[uuid]
                 yield [Event("zone", "chunter.zone.info", uuid, {"event": "info", "data": info})]
+        if overdue is not None:
+            raise overdue

@@ -7,8 +7,9 @@ import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from chunter_nsq.errors import ToolFailed
+from chunter_nsq.errors import ToolFailed, ToolTimeout
 from chunter_nsq.messages.events import Event, Note
+from chunter_nsq.smartos.lines import Lines
 from chunter_nsq.smartos.names import is_uuid
 from chunter_nsq.smartos.vmadm import events_argv, parse_event
 from chunter_nsq.smartos.zoneadm import Zone
@@ -22,6 +23,7 @@ from publishers.zoneview import BEGUN, Counts, ZoneView
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 20
+_READY_SECONDS = 60.0
 
 
 class Zones:
@@ -74,6 +76,7 @@ class Zones:
         named = [(_name(zone), zone.state) for zone in zones]
         events = view.listed(named, before, is_followed=self.is_following)
         self._settled = (view, view.hints, zones) if view.is_settled and not events else None
+        self._info.hear(events, {_name(zone) for zone in zones if zone.brand in BRANDS})
         try:
             yield events
         except GeneratorExit:
@@ -84,7 +87,7 @@ class Zones:
         """What the event stream tells, until it ends."""
         try:
             async with self._tools.vmadm.events() as lines:
-                async for line in lines:
+                async for line in self._begun(lines):
                     event = parse_event(line)
                     if event is None:
                         log.warning("zones.unreadable_event", extra={"line": line[:200].decode("utf-8", "replace")})
@@ -101,6 +104,22 @@ class Zones:
             self.is_following = False
             self._tools.inventory.end()
 
+    async def _begun(self, lines: Lines) -> AsyncIterator[bytes]:
+        """The lines of a stream whose first one does not keep us waiting, as one does that hangs."""
+        seconds = min(_READY_SECONDS, self._tools.vmadm.timeout_seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                first = await anext(lines, None)
+        except TimeoutError:
+            raise ToolTimeout(
+                f"The platform's event stream did not begin within {seconds:g} s",
+                {"argv": list(events_argv()), "timeout_seconds": seconds},
+            ) from None
+        if first is not None:
+            yield first
+        async for line in lines:
+            yield line
+
     def _forget(self) -> None:
         """A batch was not written: what was decided with it does not count, the notes of the journal do."""
         self._view = None
@@ -115,6 +134,7 @@ class Zones:
 
     async def _begin(self, event: dict[str, Any]) -> AsyncIterator[Sequence[Event | Note]]:
         """All machines as the stream begins; a thousand of them are looked at without holding up the loop."""
+        yield ()
         vms = event.get("vms")
         machines = list(vms.values()) if isinstance(vms, dict) else []
         self._tools.inventory.begin(machines)
@@ -135,8 +155,7 @@ class Zones:
             return ()
         self._tools.inventory.put(vm)
         events = view.hint(subject, str(vm.get("zone_state", "")))
-        if vm.get("brand") in BRANDS and any(one.data.get("data") == "running" for one in events):
-            self._info.booted(subject)
+        self._info.hear(events, (subject,) if vm.get("brand") in BRANDS else ())
         return [*events, *configs.seen(vm, event.get("changes"))]
 
 

@@ -40,10 +40,8 @@ class Desk:
         path = self.root / tool
         path.parent.mkdir(parents=True, exist_ok=True)
         said = path.with_suffix(".text")
-        said.write_text(text, encoding="utf-8")
-        script = f'#!/bin/sh\necho "$@" >> {path}.argv\n/bin/cat {said}\nexit {status}\n'
-        path.write_text(script, encoding="utf-8")
-        path.chmod(0o755)
+        put_script(said, text, 0o644)
+        put_script(path, f'#!/bin/sh\necho "$@" >> {path}.argv\n/bin/cat {said}\nexit {status}\n')
 
     def zones(self, lines: str = "") -> None:
         """Have zoneadm list these beside the global zone."""
@@ -60,6 +58,14 @@ class Desk:
             await self.outbox.put(batch)
             heard += batch
         return heard
+
+
+def put_script(path: Path, text: str, mode: int = 0o755) -> None:
+    """Put a tool into the place of another at once, so that nobody runs half of it."""
+    draft = path.with_suffix(".new")
+    draft.write_text(text, encoding="utf-8")
+    draft.chmod(mode)
+    draft.rename(path)
 
 
 @asynccontextmanager

@@ -39,7 +39,7 @@ class Source:
 
 
 class Stream(Source):
-    """A publisher with a stream; ``lives`` say how long each lasts before it breaks."""
+    """A publisher with a stream; ``lives`` say how long each lasts before it breaks, less than 0 without a word."""
 
     def __init__(self, name, lives):
         super().__init__(name, 60.0)
@@ -50,8 +50,9 @@ class Stream(Source):
         seconds = self.lives.pop(0) if self.lives else 60.0
         if seconds == 0:
             raise ToolFailed("vmadm events ended with 1")
-        yield [told("stream", 1)]
-        await asyncio.sleep(seconds)
+        if seconds > 0:
+            yield [told("stream", 1)]
+        await asyncio.sleep(abs(seconds))
 
 
 class Prompter(Source):
@@ -272,6 +273,15 @@ async def test_stream_is_followed_again_after_it_ended(ticker, out):
     ticker.start([Stream("zones", [0.001, 0, 0.001, 60.0])])
     await until(lambda: out.count("stream") == 3)
     assert [("zones stream", "failing")] == out.warnings()[:2]
+
+
+async def test_a_stream_that_never_began_is_not_well(ticker, out):
+    """However long one hangs before its first word, there is no recovery until another one speaks."""
+    ticker.start([Stream("zones", [0.001, -0.2, 60.0])])
+    await until(lambda: ticker.state()[1]["failures"] == 2)
+    assert [("zones stream", "failing")] == out.warnings()
+    await until(lambda: len(out.warnings()) == 2)
+    assert [("zones stream", "failing"), ("zones stream", "recovered")] == out.warnings()
 
 
 async def test_quiet_stream_counts_as_recovered_while_it_lasts(ticker, out):
