@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hearing import Hearing
 from nsq_servers import Nsqd
 from worlds import Ears, Host
 
@@ -19,7 +20,7 @@ REQUIRE_ALL = os.environ.get("CHUNTER_REQUIRE_ALL") == "1"
 
 def pytest_configure(config: pytest.Config) -> None:
     """A suite that runs in the background was told to ignore ctrl-C, but the programs it tries are to hear it."""
-    del config
+    config.pluginmanager.register(Hearing(config), "hearing")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -32,6 +32,7 @@ BASE_IMAGE = "e44ed3e0-910b-11ed-a5d4-00151714048c"
 FINAL = frozenset({"succeeded", "failed", "rejected", "expired", "cancelled", "interrupted"})
 ACTIONS = handlers.actions()
 TOPICS = tuple(f"chunter.{topic}" for topic in dict.fromkeys(kind.topic for kind in KINDS if "{" not in kind.topic))
+HEARD: set[str] = set()  # the types of all events that ears have heard so far; see hearing.py
 Event = dict[str, Any]
 
 
@@ -240,6 +241,7 @@ class Ears:
         try:
             self._shapes[event["type"]].validate(event)
             assert is_declared(event["data"]), "an error that its action does not declare"
+            HEARD.add(event["type"])
         except Exception as fault:  # noqa: BLE001 - told by __aexit__, where the test can fail
             self.misshapen.append(f"{fault}: {json.dumps(event)[:500]}")
         async with self._news:

@@ -153,6 +153,8 @@ async def test_listed_verified_thinned_out(small: Host, ears: Ears, bucket: Buck
     for level in ("catalogue", "hash", "stream", "restore"):
         seen = await good(small, ears, "backup.verify", uuid, snapshot="b", level=level)
         assert seen["good"], seen
+    await ears.when(lambda: 4 == len(ears.of("chunter.backup.verified", uuid)))
+    assert {True} == {one["data"]["data"]["data"]["good"] for one in ears.of("chunter.backup.verified", uuid)}
     assert [] == [one for one in datasets(small) if "chunter-" in one]
 
     refused = await run(small, ears, "backup.delete", uuid, snapshot="a", where="remote")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import random
@@ -25,6 +26,13 @@ async def test_a_ping_tells_who_answers(ears: Ears, host: Host) -> None:
     assert {"version", "uptime_seconds", "simulated"} == set(done["result"])
     assert done["result"]["simulated"] is True
     assert host.id == done["host"]
+
+
+async def test_what_is_no_command_is_kept_whole(ears: Ears, host: Host, nsqd: Nsqd) -> None:
+    """Bytes that are no JSON object come out as a dead letter that has all of them."""
+    await asyncio.to_thread(nsqd.pub, host.topic, b"\xffnonsense")
+    dead = (await ears.until(lambda event: event["type"] == "chunter.deadletter"))["data"]["data"]
+    assert ("base64", b"\xffnonsense") == (dead["encoding"], base64.b64decode(dead["body"]))
 
 
 async def test_the_same_id_runs_once(ears: Ears, new_host: Callable[..., Host]) -> None:

@@ -52,3 +52,15 @@ async def test_a_tool_that_fails_is_one_warning(
 
     assert 1 == len(warned("failing"))
     assert 1 == len(warned("recovered"))
+
+
+async def test_a_snapshot_that_cannot_be_made_is_told(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """The command fails, and whoever follows the machine hears why."""
+    host = await new_host(zones=1).start().ready()
+    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    trouble = ("--exit", "1", "--stderr", "cannot create snapshot: out of space")
+    await host.chunter("simulator", "fault", str(host.platform), "zfs", "snapshot", *trouble)
+    done = await ears.result(host.send("snapshot.create", uuid, params={"snapshot": "s1"}))
+    assert ("failed", "insufficient_resources") == (done["status"], done["error"]["code"])
+    told = await ears.until(lambda event: event["type"] == "chunter.snapshot.error" and event["subject"] == uuid)
+    assert "out of space" in told["data"]["data"]["message"]
