@@ -5,18 +5,22 @@ have been told is worked out from the journal and compared, zone by zone, with w
 was not so, order kept.
 
 Two sources. `recorded` writes prepared lines and leaves the machine to the agent: once all changes at once, for the
-rate, and once at a steady rate, for the delay. `simulated` is the whole simulated host, whose lists and events must
-agree while its zones change; beside it, without an agent, a bare program that only reads the lines of the same source:
-what the source itself can do, and the delay that is its own.
+rate, once at a steady rate, for the delay, and once a storm of one second, for what is left of it when it is over.
+`simulated` is the whole simulated host, whose lists and events must agree while its zones change; beside it, without an
+agent, a bare program that only reads the lines of the same source: what the source itself can do, and the delay that is
+its own.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +38,7 @@ from chunter_nsq.smartos.simulator.storms import ROUND
 TOPIC = "chunter.zone"
 QUIET_SECONDS = 1.5
 TIMEOUT_SECONDS = 120.0
+DRAIN_SECONDS = 5.0
 
 Load = Callable[[], list[Change]]
 
@@ -50,6 +55,17 @@ def through_agent(host: Host, load: Load) -> dict[str, Any]:
         used, count = machine.cpu_seconds(host.pid) - cpu, gauge.published(TOPIC) - before
     storm.hear(stand.drain(host.nsqd, TOPIC, channel, count), stand.event_of)
     return {**storm.verdict(), "agent_cpu_us_per_change": used / len(storm.changes) * 1e6}
+
+
+def left_in_outbox(host: Host) -> int:
+    """How many events the agent did not get rid of; others than the load's come all the time, and go at once."""
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while True:
+        _, body = asyncio.run(host.get("/api/status"))
+        left = int(json.loads(body)["outbox"]["waiting"])
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.1)
 
 
 def settled(gauge: stand.Gauge) -> None:
@@ -134,47 +150,71 @@ def without_agent(host: Host, load: Load) -> dict[str, Any]:
     return {"changes_per_second": rate, "lines": len(heard), "late_ms": spread(late)}
 
 
-def measure(zones: int, burst: int, per_second: int, seconds: float, simulated_per_second: int) -> Report:
+@dataclass(frozen=True)
+class Plan:
+    """How many changes each load has, and how fast they come."""
+
+    zones: int
+    burst: int
+    storm: int
+    per_second: int
+    seconds: float
+    simulated_per_second: int
+
+    def load(self, changes: float, seconds: float) -> tuple[int, float]:
+        """Changes and seconds at the same rate, in whole rounds: every zone runs again at the end of each load."""
+        whole = rounded_to(changes, self.zones * len(ROUND))
+        return whole, seconds * whole / changes
+
+
+def measure(plan: Plan) -> Report:
     """All of it."""
-    sizes = {"zones": zones, "burst": burst, "steady_per_second": per_second, "seconds": seconds}
-    report = Report("events", {**sizes, "simulated_per_second": simulated_per_second})
-    whole = zones * len(ROUND)  # every zone runs again at the end of each load
-    steady, simulated = (rounded_to(rate * seconds, whole) for rate in (per_second, simulated_per_second))
+    report = Report("events", asdict(plan))
     with scratch() as folder, stand.new_nsqd(folder / "nsqd") as nsqd:
-        report.figures = {
-            **with_recorded(folder, nsqd, zones, rounded_to(burst, whole), (steady, steady / per_second)),
-            **with_simulated(folder, nsqd, zones, (simulated, simulated / simulated_per_second)),
-        }
-    loads = [report.figures[name] for name in ("recorded_burst", "recorded_steady", "simulated")]
+        report.figures = {**with_recorded(folder, nsqd, plan), **with_simulated(folder, nsqd, plan)}
+    loads = [report.figures[name] for name in ("recorded_burst", "recorded_steady", "recorded_storm", "simulated")]
     report.goal("changes_per_second", loads[0]["changes_per_second"], ">=", 5000)
     for fault in ("lost", "not_due", "zones_told_otherwise"):
         report.goal(fault, sum(one[fault] for one in loads), "==", 0)
     report.goal("late_p99_ms", loads[1]["late_ms"]["p99"], "<", 50)
     report.goal("final_states_late_seconds", loads[1]["final_states_late_seconds"], "<=", 2)
+    storm = report.figures["recorded_storm"]
+    report.goal("storm_final_states_seconds", storm["last_change_to_last_final_state_seconds"], "<=", 2)
+    report.goal("storm_lost", storm["lost"], "==", 0)
+    report.goal("storm_zones_told_otherwise", storm["zones_told_otherwise"], "==", 0)
+    report.goal("storm_left_in_outbox", storm["left_in_outbox"], "==", 0)
     return report
 
 
-def with_recorded(folder: Path, nsqd: Nsqd, zones: int, burst: int, steady: tuple[int, float]) -> dict[str, Any]:
-    """Rate and delay of the agent alone. The host's lists know nothing of these changes and are asked seldom."""
-    host = new_host(folder / "recorded", nsqd, zones, zonemon_interval="10m")
+def with_recorded(folder: Path, nsqd: Nsqd, plan: Plan) -> dict[str, Any]:
+    """Rate, delay and end of the agent alone. The host's lists know nothing of these changes and are asked seldom."""
+    host = new_host(folder / "recorded", nsqd, plan.zones, zonemon_interval="10m")
     recorded.install(host.platform)
+    loads = {
+        "recorded_burst": (plan.load(plan.burst, 1.0)[0], 0.0),
+        "recorded_steady": plan.load(plan.per_second * plan.seconds, plan.seconds),
+        "recorded_storm": plan.load(plan.storm, 1.0),
+    }
+    figures = {}
     with stand.running(host):
         time.sleep(5)
-        through_agent(host, from_recorded(host, zones * len(ROUND), 2.0))
-        progress(f"recorded: {burst} changes at once")
-        first = through_agent(host, from_recorded(host, burst, 0.0))
-        progress(f"recorded: {steady[0]} changes in {steady[1]} s")
-        return {"recorded_burst": first, "recorded_steady": through_agent(host, from_recorded(host, *steady))}
+        through_agent(host, from_recorded(host, plan.zones * len(ROUND), 2.0))
+        for name, (changes, seconds) in loads.items():
+            progress(f"{name}: {changes} changes in {seconds:g} s")
+            verdict = through_agent(host, from_recorded(host, changes, seconds))
+            figures[name] = {**verdict, "left_in_outbox": left_in_outbox(host)}
+    return figures
 
 
-def with_simulated(folder: Path, nsqd: Nsqd, zones: int, sizes: tuple[int, float]) -> dict[str, Any]:
+def with_simulated(folder: Path, nsqd: Nsqd, plan: Plan) -> dict[str, Any]:
     """The whole host at a rate that the simulator can keep, with lists every second."""
-    host = new_host(folder / "simulated", nsqd, zones)
+    host = new_host(folder / "simulated", nsqd, plan.zones)
     some = [min(file.stem for file in (host.platform / "etc" / "zones").glob("*.xml"))]
-    load = from_simulated(host, *sizes)
+    changes, seconds = plan.load(plan.simulated_per_second * plan.seconds, plan.seconds)
+    load = from_simulated(host, changes, seconds)
     with stand.running(host):
         followed(host, from_simulated(host, len(ROUND), 0.0, some))
-        progress(f"simulated: {sizes[0]} changes in {sizes[1]} s")
+        progress(f"simulated: {changes} changes in {seconds:g} s")
         ours = through_agent(host, load)
     return {"simulated": ours, "simulated_source_alone": without_agent(host, load)}
 
@@ -193,12 +233,13 @@ def new_host(folder: Path, nsqd: Nsqd, zones: int, **settings: str) -> Host:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.option("--zones", default=1000, show_default=True)
 @click.option("--burst", default=20_000, show_default=True, help="Changes at once; made to whole rounds of all zones.")
+@click.option("--storm", default=5000, show_default=True, help="Changes within one second, at the recorded source.")
 @click.option("--per-second", default=5000, show_default=True, help="The steady rate of the recorded source.")
 @click.option("--seconds", default=4.0, show_default=True, help="About how long a steady rate lasts.")
 @click.option("--simulated-per-second", default=1000, show_default=True, help="The rate of the simulated source.")
-def main(*, as_json: bool, zones: int, burst: int, per_second: int, seconds: float, simulated_per_second: int) -> None:
+def main(*, as_json: bool, **plan: Any) -> None:
     """Measure and tell."""
-    show(measure(zones, burst, per_second, seconds, simulated_per_second), as_json=as_json)
+    show(measure(Plan(**plan)), as_json=as_json)
 
 
 if __name__ == "__main__":

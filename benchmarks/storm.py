@@ -52,11 +52,13 @@ class Storm:
         last = max((at for heard in self.told.values() for at, _ in heard), default=float("inf"))
         seconds = last - self.changes[0][0]
         final_late = [heard[-1][0] - wanted[zone][-1][0] for zone, heard in self.told.items() if heard and wanted[zone]]
+        is_right = all(self.told[zone] and self.told[zone][-1][1] == states[-1][1] for zone, states in wanted.items())
         return {
             "changes_per_second": len(self.changes) / seconds, "events_per_second": came / seconds,
             "events_due": due, "lost": due - len(late), "not_due": came - len(late),
             "zones_told_otherwise": len(wanted) - right, "late_ms": spread(late),
             "final_states_late_seconds": max(final_late, default=float("inf")),
+            "last_change_to_last_final_state_seconds": last - self.changes[-1][0] if is_right else float("inf"),
         }  # fmt: skip
 
 
