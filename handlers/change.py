@@ -1,7 +1,7 @@
 """machine.update: whatever vmadm can change of a machine.
 
 vmadm waits a minute in vain, or aborts, when it is told to change a NIC or a disk that is not there; so that is looked
-for beforehand.
+for beforehand. What it drops without a word is looked for afterwards, and told.
 """
 
 from __future__ import annotations
@@ -25,11 +25,9 @@ from chunter_nsq.layout import update_payload
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import MachineUpdate
 from chunter_nsq.smartos import vmadm
+from chunter_nsq.smartos.ignored import KNOWN_BY, ignored
 from chunter_nsq.smartos.names import checked_uuid
 from chunter_nsq.tools import Tools
-
-# What a payload says of the members of a list, and what they are known by.
-_KNOWN_BY = {"nics": "mac", "disks": "path", "filesystems": "target"}
 
 
 @action(
@@ -66,13 +64,13 @@ async def update(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     await tools.vmadm.update(uuid, payload)
     after = await tools.vmadm.get(uuid)
     tools.inventory.put(after)
-    yield Done({"config": from_vmadm(after)})
+    yield Done({"config": from_vmadm(after), "ignored": ignored(payload, machine, after)})
 
 
 def _strangers(payload: Mapping[str, Any], machine: Mapping[str, Any], form: str) -> list[dict[str, str]]:
     """What is to be changed or taken away and is not there."""
     found = []
-    for name, key in _KNOWN_BY.items():
+    for name, key in KNOWN_BY.items():
         there = {one.get(key) for one in machine.get(name) or () if isinstance(one, dict)}
         for verb in ("update", "remove"):
             listed = payload.get(f"{verb}_{name}")
