@@ -13,7 +13,7 @@ from chunter_nsq.fifo.facts import HostFacts
 from chunter_nsq.fifo.inspection import Inspection
 from chunter_nsq.fifo.package import Package, read
 
-_CHANGEABLE = (
+CHANGEABLE = (
     "resolvers",
     "hostname",
     "alias",
@@ -58,7 +58,7 @@ def create_update(vm: Form, package: Form | None, config: Form | None, host: Hos
 
 
 def _of_config(inspection: Inspection, config: Form) -> dict[str, Any]:
-    payload = {key: deepcopy(config[key]) for key in _CHANGEABLE if key in config}
+    payload = {key: deepcopy(config[key]) for key in CHANGEABLE if key in config}
     if config.get("owner") is not None:
         payload["owner_uuid"] = config["owner"]
     nics = inspection.optional_objects(config, "config.add_nics")

@@ -29,7 +29,7 @@ NETWORK_ORDER = words(
     "blocked_outgoing_ports allow_ip_spoofing allow_mac_spoofing allow_restricted_traffic "
     "allow_unfiltered_promisc allowed_ips allowed_dhcp_cids mtu vrrp_vrid vrrp_primary_ip primary"
 )
-DEVICE_ORDER = words("boot model media size image-size image-uuid uuid pci-slot notrim guest-block-size")
+DEVICE_ORDER = words("boot model media size image-size image-uuid image-name uuid pci-slot notrim guest-block-size")
 
 
 def new(vm: dict[str, Any], debugid: int) -> Element:

@@ -99,6 +99,7 @@ DEVICE: dict[str, Reader] = {
     "zone.device.match": ("path", text),
     "zone.device.net-attr.boot": ("boot", boolean),
     "zone.device.net-attr.guest-block-size": ("guest_block_size", text),
+    "zone.device.net-attr.image-name": ("image_name", text),
     "zone.device.net-attr.image-size": ("image_size", counted),
     "zone.device.net-attr.image-uuid": ("image_uuid", text),
     "zone.device.net-attr.media": ("media", text),

@@ -35,6 +35,7 @@ POOL_KEYS = {
     "quota": "quota", "zfs_root_compression": "compression", "zfs_root_recsize": "recordsize",
     "zfs_filesystem_limit": "filesystem_limit", "zfs_snapshot_limit": "snapshot_limit",
 }  # fmt: skip
+DATA_KEYS = {"zfs_data_compression": "compression", "zfs_data_recsize": "recordsize"}
 
 
 def _update(process: Process, _pace: Pace, words: list[str]) -> int:
@@ -66,6 +67,7 @@ def apply(world: World, vm: VM, given: VM) -> None:
     _nics(root, vm, payload)
     _disks(world, root, vm, payload)
     _filesystems(root, payload)
+    _pci_devices(root, vm, payload)
     for key, value in payload.items():
         if key not in FIXED:
             zonedoc.set_property(root, key, None if value is UNDEFINED else value)
@@ -155,6 +157,17 @@ def _filesystems(root: Element, payload: VM) -> None:
     root.children += [zonedoc.filesystem_element(one) for one in payload.pop("add_filesystems", None) or []]
 
 
+def _pci_devices(root: Element, vm: VM, payload: VM) -> None:
+    devices = {device["path"]: device for device in vm.get("pci_devices", ())}
+    for _, path in items(payload.pop("remove_pci_devices", None)):
+        zonedoc.drop(root, "device", "match", path)
+    for change in payload.pop("update_pci_devices", None) or []:
+        old = devices.get(change.get("path"))
+        if old is not None:
+            zonedoc.replace(root, "device", "match", old["path"], zonedoc.pci_element(old | change))
+    root.children += [zonedoc.pci_element(one) for one in payload.pop("add_pci_devices", None) or []]
+
+
 def _hashes(world: World, vm: VM, payload: VM) -> bool:
     values = {name: dict(vm[name]) for name in HASHES}
     for name in HASHES:
@@ -173,22 +186,29 @@ def _pool(world: World, vm: VM, payload: VM) -> bool:
     name = vm.get("zfs_filesystem")
     if name is None:
         return False
-    local: dict[str, str | None] = {}
-    for key, prop in POOL_KEYS.items():
+    local = _local(payload, POOL_KEYS)
+    if "quota" in local and vm["brand"] == "bhyve":
+        local["refquota"] = local["quota"]
+    delegated = _local(payload, DATA_KEYS) if f"{name}/data" in vm.get("datasets", ()) else {}
+    pool = open_pool(world.root)
+    with pool:
+        for dataset, values in ((name, local), (f"{name}/data", delegated)):
+            if values:
+                pool.set_local(dataset, values)
+        changed = guard_as_asked(pool, name, payload) or bool(local or delegated)
+    pool.close()
+    return changed
+
+
+def _local(payload: VM, keys: dict[str, str]) -> dict[str, str | None]:
+    """What a payload sets on a dataset; None for what goes back to its default."""
+    found: dict[str, str | None] = {}
+    for key, prop in keys.items():
         if key in payload:
             value = payload[key]
             gone = value is UNDEFINED or (value in (None, "", 0, "none") and key != "quota")
-            local[prop] = None if gone else str(int(to_number(value)) * GIB) if key == "quota" else str(value)
-    if "quota" in local and vm["brand"] == "bhyve":
-        local["refquota"] = local["quota"]
-    pool = open_pool(world.root)
-    changed = bool(local)
-    with pool:
-        if local:
-            pool.set_local(name, local)
-        changed = guard_as_asked(pool, name, payload) or changed
-    pool.close()
-    return changed
+            found[prop] = None if gone else str(int(to_number(value)) * GIB) if key == "quota" else str(value)
+    return found
 
 
 VERBS = {"update": _update}
