@@ -3,7 +3,9 @@
 Whoever wants an image that is being imported waits for that import and shares its end. Whoever had asked before an
 import failed shares that failure too, and does not try again on its own: twenty machines that wait for one image that
 cannot be had are told so at once. An import goes on as long as somebody waits for it; when it fails, or nobody does
-any more, what there was of it is destroyed.
+any more, what there was of it is destroyed; layers of a docker image that came whole stay, as images of their own.
+
+A docker image is known by its name until imgadm tells the uuid: imports of a name are shared like those of a uuid.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from chunter_nsq.errors import Fault, NotFound
+from chunter_nsq.smartos.docker_names import canonical
 from chunter_nsq.smartos.imgadm import Imgadm
+from chunter_nsq.smartos.transcript import Transcript
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 
 log = logging.getLogger(__name__)
@@ -24,9 +28,18 @@ _LOOK_SECONDS = 2.0
 _REMEMBERED = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How far an image is: the bytes that there are of what is coming in, and at last the uuid of what has come."""
+
+    bytes_there: int = 0
+    uuid: str | None = None
+
+
 @dataclass(eq=False, slots=True)
 class _Import:
-    task: asyncio.Task[None]
+    task: asyncio.Task[str]
+    transcript: Transcript
     waiting: set[object] = field(default_factory=set)
 
 
@@ -47,78 +60,86 @@ class Imports:
         self._failures: dict[str, _Failure] = {}
 
     def is_running(self, image: str) -> bool:
-        """Whether an image is on its way."""
-        return image in self._running
+        """Whether the image of this uuid is on its way, alone or as a layer."""
+        return any(image in one.transcript.coming for one in self._running.values())
 
-    async def bring(self, image: str, source: str | None = None, *, asked: float) -> AsyncIterator[int]:
-        """Import an image, or wait for the import of it; yields the bytes that are there, every two seconds.
+    async def bring(self, image: str, source: str | None = None, *, asked: float) -> AsyncIterator[Arrival]:
+        """Import an image, or wait for the import of it; yields how far it is, every two seconds, and the end.
 
         Args:
-            image: Its uuid.
+            image: Its uuid, or a docker image's name.
             source: The address to fetch it from, when it is to be that one only.
             asked: When it was asked for, epoch seconds; a failure since then is shared.
 
         Raises:
             Fault: why it cannot be had.
         """
-        failure = self._failures.get(image)
+        key = canonical(image)
+        failure = self._failures.get(key)
         if failure is not None and failure.ended >= asked:
             raise _again(failure.fault)
-        one = self._running.get(image) or self._start(image, source)
+        one = self._running.get(key) or self._start(key, image, source)
         me = object()
         one.waiting.add(me)
         try:
             while not (await asyncio.wait({one.task}, timeout=_LOOK_SECONDS))[0]:
-                yield await self._bytes_there(image)
+                yield Arrival(await self._bytes_there(one.transcript))
             if (fault := one.task.exception()) is not None:
                 raise _again(fault) if isinstance(fault, Fault) else fault
+            yield Arrival(uuid=one.task.result())
         finally:
             one.waiting.discard(me)
             if not one.waiting and not one.task.done():
                 one.task.cancel()
                 await asyncio.gather(one.task, return_exceptions=True)
 
-    def _start(self, image: str, source: str | None) -> _Import:
-        task = asyncio.create_task(self._import(image, source), name=f"import {image}")
-        task.add_done_callback(lambda ended: self._ended(image, ended))
-        self._running[image] = _Import(task)
-        return self._running[image]
+    def _start(self, key: str, image: str, source: str | None) -> _Import:
+        transcript = Transcript(image)
+        task = asyncio.create_task(self._import(key, image, source, transcript), name=f"import {image}")
+        task.add_done_callback(lambda ended: self._ended(key, ended))
+        self._running[key] = _Import(task, transcript)
+        return self._running[key]
 
-    def _ended(self, image: str, task: asyncio.Task[None]) -> None:
-        del self._running[image]
+    def _ended(self, key: str, task: asyncio.Task[str]) -> None:
+        del self._running[key]
         if not task.cancelled() and task.exception() is not None:
-            log.warning("imports.failed", extra={"image": image, "reason": str(task.exception())})
+            log.warning("imports.failed", extra={"image": key, "reason": str(task.exception())})
 
-    async def _import(self, image: str, source: str | None) -> None:
+    async def _import(self, key: str, image: str, source: str | None, transcript: Transcript) -> str:
         try:
-            await self._imgadm.import_image(image, source, self._pool)
+            uuid = await self._imgadm.import_image(image, source, self._pool, transcript)
         except asyncio.CancelledError:
-            await self._sweep(image)
+            await self._sweep(transcript)
             raise
         except Fault as fault:
-            await self._sweep(image)
-            self._failures.pop(image, None)
-            self._failures[image] = _Failure(time.time(), fault)
+            await self._sweep(transcript)
+            self._failures.pop(key, None)
+            self._failures[key] = _Failure(time.time(), fault)
             if len(self._failures) > _REMEMBERED:
                 del self._failures[next(iter(self._failures))]
             raise
-        self._failures.pop(image, None)
+        self._failures.pop(key, None)
+        return uuid
 
-    async def _sweep(self, image: str) -> None:
-        """Destroy what there is of an image that did not come."""
-        try:
-            await self._datasets.destroy(self._partial(image), recursive=True)
-        except NotFound:
-            return
-        except Fault as fault:
-            log.warning("imports.leftover", extra={"dataset": self._partial(image), "reason": fault.message})
+    async def _sweep(self, transcript: Transcript) -> None:
+        """Destroy what there is of images that did not come."""
+        for image in transcript.coming:
+            try:
+                await self._datasets.destroy(self._partial(image), recursive=True)
+            except NotFound:
+                continue
+            except Fault as fault:
+                log.warning("imports.leftover", extra={"dataset": self._partial(image), "reason": fault.message})
 
-    async def _bytes_there(self, image: str) -> int:
-        try:
-            used = (await self._datasets.get(self._partial(image), ["used"]))["used"]
-        except (Fault, KeyError):
-            return 0  # not begun, or just done
-        return int(used) if used.isdigit() else 0
+    async def _bytes_there(self, transcript: Transcript) -> int:
+        """Those of the one that is being installed; imgadm installs one at a time."""
+        for image in transcript.coming:
+            try:
+                used = (await self._datasets.get(self._partial(image), ["used"]))["used"]
+            except (Fault, KeyError):
+                continue  # not begun, or just done
+            return int(used) if used.isdigit() else 0
+        return 0
 
     def _partial(self, image: str) -> str:
         return f"{self._pool}/{image}-partial"

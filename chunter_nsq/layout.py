@@ -8,6 +8,7 @@ from typing import Any
 
 from chunter_nsq.errors import InvalidMessage, NotFound
 from chunter_nsq.fifo.create import to_vmadm
+from chunter_nsq.fifo.docker import dataset_of, image_name
 from chunter_nsq.fifo.facts import HostFacts
 from chunter_nsq.fifo.update import create_update
 from chunter_nsq.messages.params import MachineCreate, MachineUpdate
@@ -22,6 +23,16 @@ class Layout:
         self._tools = tools
         self._params = params
         self._uuid = uuid
+        self._image: str | None = None
+
+    @property
+    def docker_name(self) -> str | None:
+        """The docker image that it is made from, when that is given by name."""
+        return image_name(self._params.dataset)
+
+    def stands_for(self, image: str) -> None:
+        """Say which image the docker name is; until then the payload has the name in its place."""
+        self._image = image
 
     async def payload(self) -> dict[str, Any]:
         """What ``vmadm create`` is given; without a boot now, autoboot is off until ``settle``.
@@ -49,10 +60,11 @@ class Layout:
         params = self._params
         if params.payload is not None:
             return dict(params.payload)
-        image = (params.dataset or {}).get("uuid")
-        is_container = (params.dataset or {}).get("zone_type") == "docker"
-        facts = await host_facts(self._tools, image if is_container else None)
-        return in_place(lambda: to_vmadm(params.package, params.dataset, params.config, facts))
+        dataset = params.dataset or {}
+        if self.docker_name is not None:
+            dataset = dataset_of(dataset, self._image or self.docker_name)
+        facts = await host_facts(self._tools, dataset.get("uuid") if dataset.get("zone_type") == "docker" else None)
+        return in_place(lambda: to_vmadm(params.package, dataset, params.config, facts))
 
 
 async def update_payload(tools: Tools, params: MachineUpdate, machine: Mapping[str, Any]) -> dict[str, Any]:

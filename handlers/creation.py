@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import uuid as uuids
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -80,7 +80,7 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     payload = await layout.payload()
     known = await _known(tools, uuid)
     if command.dry_run:
-        yield await _plan(tools, payload, known)
+        yield await _plan(tools, layout, payload, known)
         return
     if known is not None:
         try:
@@ -93,7 +93,7 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     await _check_free(tools, payload)
     try:
         yield memory_event(tools.host.id, await tools.memory.promise(uuid, wanted_mib(payload)))
-        async for step in _prepared(tools, command, payload):
+        async for step in _prepared(tools, command, layout, uuid):
             yield step
         payload = await layout.payload()  # an image that is there now may say more of the machine
         yield announced(uuid, "creating")
@@ -119,19 +119,32 @@ async def _check_free(tools: Tools, payload: dict[str, Any]) -> None:
         )
 
 
-async def _prepared(tools: Tools, command: Command, payload: dict[str, Any]) -> AsyncIterator[Yield]:
+async def _prepared(tools: Tools, command: Command, layout: Layout, uuid: str) -> AsyncIterator[Yield]:
     """Tell what is going to be, and fetch the images that are missing."""
-    uuid = str(payload["uuid"])
     yield announced(uuid, "installing_dataset")
-    yield _going_to_be(tools, payload)
     asked = (await tools.work.record(command.id)).received
+    if layout.docker_name is not None:  # which image that is, its registry says
+        async for step in _fetched(tools, layout.docker_name, asked, layout.stands_for):
+            yield step
+    payload = await layout.payload()
+    yield _going_to_be(tools, payload)
     for image in images_of(payload):
-        if await tools.imgadm.has(image):
-            continue
-        stream = tools.imports.bring(image, asked=asked)
-        async with aclosing(cast("Any", stream)):
-            async for there in stream:
-                yield Progress(f"importing image {image}", there)
+        if not await tools.imgadm.has(image):
+            async for step in _fetched(tools, image, asked):
+                yield step
+
+
+async def _fetched(
+    tools: Tools, image: str, asked: float, is_there: Callable[[str], None] | None = None
+) -> AsyncIterator[Yield]:
+    """The import of an image; its uuid is told to ``is_there``."""
+    stream = tools.imports.bring(image, asked=asked)
+    async with aclosing(cast("Any", stream)):
+        async for arrival in stream:
+            if arrival.uuid is None:
+                yield Progress(f"importing image {image}", arrival.bytes_there)
+            elif is_there is not None:
+                is_there(arrival.uuid)
 
 
 def _going_to_be(tools: Tools, payload: dict[str, Any]) -> Event:
@@ -193,15 +206,16 @@ def _result(machine: dict[str, Any]) -> dict[str, Any]:
     return {"uuid": machine["uuid"], "state": machine.get("state"), "config": from_vmadm(machine)}
 
 
-async def _plan(tools: Tools, payload: dict[str, Any], known: dict[str, Any] | None) -> Done:
-    wanted = images_of(payload)
+async def _plan(tools: Tools, layout: Layout, payload: dict[str, Any], known: dict[str, Any] | None) -> Done:
+    named = layout.docker_name
+    wanted = images_of(payload) if named is None else (named,)
     installed = {one.uuid for one in await tools.imgadm.list()}
     tags = [nic.get("nic_tag") for nic in payload.get("nics") or () if isinstance(nic, dict)]
     figures = await tools.memory.figures()
     found = {
         "exists": known is not None,
         "image": wanted[0] if wanted else None,
-        "image_present": all(image in installed for image in wanted),
+        "image_present": all(image in installed for image in wanted) if named is None else None,
         "memory_free_mib": figures["free-memory"],
         "memory_wanted_mib": wanted_mib(payload),
         "nic_tags": {tag: tag in tools.host.nic_tags for tag in tags if isinstance(tag, str)},

@@ -13,13 +13,15 @@ from chunter_nsq.errors import InsufficientResources, InvalidState, NotFound
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.image_params import ImageImport, ImageNamed
 from chunter_nsq.smartos import imgadm
+from chunter_nsq.smartos.docker_names import canonical
 from chunter_nsq.smartos.imgadm import Image, image_from
+from chunter_nsq.smartos.names import is_uuid
 from chunter_nsq.tools import Tools
 
 
 def _image(command: Command) -> str:
     """Commands for one image wait for each other, as those for one machine do."""
-    return str(command.params.image)
+    return canonical(command.params.image)
 
 
 @action("image.list", group="image_api", errors=TOOLS)
@@ -39,21 +41,26 @@ async def listing(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     errors={NotFound: "no source has it", InsufficientResources: "there is no space for it"} | TOOLS,
 )
 async def fetch(tools: Tools, command: Command) -> AsyncIterator[Yield]:
-    """Import an image; one that is installed is a success, one that is on its way is waited for."""
+    """Import an image, by uuid or by a docker name; one that is here is a success, one on its way is waited for."""
     params: ImageImport = command.params
     known = await _known(tools, params.image)
     if command.dry_run:
         argv = [] if known else [list(imgadm.import_argv(params.image, params.source))]
-        yield Done({"dry_run": True, "argv": argv, "found": {"image": params.image, "installed": known is not None}})
+        installed = known is not None if is_uuid(params.image) else None  # which one a name means its registry knows
+        yield Done({"dry_run": True, "argv": argv, "found": {"image": params.image, "installed": installed}})
         return
+    uuid = params.image
     if known is None:
         asked = (await tools.work.record(command.id)).received
         stream = tools.imports.bring(params.image, params.source, asked=asked)
         async with aclosing(cast("Any", stream)):
-            async for there in stream:
-                yield Progress(f"importing image {params.image}", there)
-        known = image_from(await tools.imgadm.get(params.image))
-    yield Done({"image": asdict(known) if known else {"uuid": params.image}})
+            async for arrival in stream:
+                if arrival.uuid is None:
+                    yield Progress(f"importing image {params.image}", arrival.bytes_there)
+                else:
+                    uuid = arrival.uuid
+        known = image_from(await tools.imgadm.get(uuid))
+    yield Done({"image": asdict(known) if known else {"uuid": uuid}})
 
 
 @action(

@@ -373,6 +373,8 @@ CASES: dict[str, tuple[Case, ...]] = {
     "image.import": (
         Case(None, params={"image": ALPINE}),
         Case(NotFound, params={"image": "{nobody}"}),
+        Case(NotFound, params={"image": "busybox:latest"}),
+        Case(None, params={"image": "busybox"}, before=(Typed(("imgadm", "sources", "--add-docker-hub")),)),
         Case(InsufficientResources, params={"image": MINIMAL}, before=(fails("imgadm", "import", OUT_OF_SPACE),)),
         Case(ToolFailed, params={"image": "{third}"}, before=(fails("imgadm", "import"),)),
         Case(ToolTimeout, params={"image": ALPINE}, before=(hangs("imgadm", "list"),)),

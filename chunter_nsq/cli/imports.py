@@ -31,7 +31,9 @@ _HOUR_SECONDS = 3600.0
 @click.option("--json", "as_json", is_flag=True, help="The final result as one JSON document.")
 @tree_options
 def import_image(*, paths: Paths, image: str, timeout: float, as_json: bool) -> None:
-    """Have the agent of this host import the image IMAGE (a uuid), and wait for it.
+    """Have the agent of this host import the image IMAGE, and wait for it.
+
+    IMAGE is a uuid, or a docker image's name such as busybox:latest.
 
     NSQ, TLS, AUTH and the key to sign with are those of chunter.conf.
     """

@@ -1,4 +1,4 @@
-"""What makes a payload of an lx zone one of a docker container."""
+"""Docker containers: datasets that are docker names, and what makes a payload of an lx zone one of a container."""
 
 from __future__ import annotations
 
@@ -11,6 +11,19 @@ from chunter_nsq.fifo.facts import HostFacts
 
 ATTACH_WAIT_MS = 60_000
 INIT = "/native/usr/vm/sbin/dockerinit"
+KERNEL_VERSION = "3.13.0"
+
+
+def image_name(dataset: Mapping[str, Any] | None) -> str | None:
+    """The docker image's name that stands for the whole dataset, as in ``{"docker": "busybox:latest"}``."""
+    name = None if dataset is None else dataset.get("docker")
+    return name if isinstance(name, str) else None
+
+
+def dataset_of(named: Mapping[str, Any], image: str) -> dict[str, Any]:
+    """The dataset that a named one stands for, once its image is known."""
+    kernel_version = named.get("kernel_version", KERNEL_VERSION)
+    return {"type": "zone", "zone_type": "docker", "kernel_version": kernel_version, "uuid": image}
 
 
 def container(settings: Mapping[str, Any], host: HostFacts) -> dict[str, Any]:

@@ -65,19 +65,21 @@ def load(form: type[_P], document: Mapping[str, Any]) -> _P:
     ways: tuple[Way, ...] = getattr(form, "WAYS", ())
     if not document and not ways and not any(field.required for field in schema.fields.values()):
         return form()  # what the schema would give, at a tenth of its time
-    if not ways:
+    if not hasattr(form, "faults"):
         return form(**schema.load(document))
-    return _one_way(form, document, ways)
+    return _as_a_whole(form, document, ways)
 
 
-def _one_way(form: type[_P], document: Mapping[str, Any], ways: tuple[Way, ...]) -> _P:
+def _as_a_whole(form: type[_P], document: Mapping[str, Any], ways: tuple[Way, ...]) -> _P:
+    """Of a form whose members say more together than each alone."""
     faults: Faults = {}
     try:
         values = schema_of(form).load(document)
     except ValidationError as fault:
         faults = fault.messages if isinstance(fault.messages, dict) else {"_schema": fault.messages}
         values = fault.valid_data if isinstance(fault.valid_data, dict) else {}
-    for found in (faults_of(ways, document), form.faults(values)):  # type: ignore[attr-defined] # a form with ways has it
+    mixed = faults_of(ways, document) if ways else {}
+    for found in (mixed, form.faults(values)):  # type: ignore[attr-defined] # ``load`` has looked
         faults = {**found, **faults}
     if faults:
         raise ValidationError(faults)

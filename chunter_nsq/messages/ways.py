@@ -8,14 +8,17 @@ from typing import Any
 
 from chunter_nsq.errors import Fault, InvalidMessage
 from chunter_nsq.fifo.create import to_vmadm
+from chunter_nsq.fifo.docker import dataset_of
 from chunter_nsq.fifo.facts import HostFacts
 from chunter_nsq.fifo.update import create_update
 from chunter_nsq.messages.shapes import Shape
+from chunter_nsq.smartos.docker_names import is_docker_name
 from chunter_nsq.smartos.names import is_uuid
 
 Faults = dict[str, Any]
 # The door knows nothing of the host; what is missing or of the wrong kind does not depend on it.
 _ANYWHERE = HostFacts(total_memory_mib=0, now_ms=0)
+_BESIDE_DOCKER = ("docker", "kernel_version")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,14 @@ def shape_of(ways: tuple[Way, ...]) -> Shape:
 
 def create_faults(values: Mapping[str, Any]) -> Faults:
     """What is wrong with a machine as FiFo describes it."""
-    forms = [values.get(name) for name in ("package", "dataset", "config")]
-    found = _uuid_faults(values, "config") | _uuid_faults(values, "payload")
-    if any(form is None for form in forms):
+    package, dataset, config = (values.get(name) for name in ("package", "dataset", "config"))
+    found = _uuid_faults(values, "config") | _uuid_faults(values, "payload") | _docker_faults(dataset)
+    if package is None or dataset is None or config is None:
         return found
+    if "docker" in dataset:
+        dataset = dataset_of(dataset, "its registry knows")
     try:
-        to_vmadm(forms[0], forms[1], forms[2], _ANYWHERE)
+        to_vmadm(package, dataset, config, _ANYWHERE)
     except Fault as fault:
         for form, faults in _placed(fault).items():
             is_nested = isinstance(faults, dict) and isinstance(found.get(form), dict)
@@ -92,6 +97,16 @@ def _uuid_faults(values: Mapping[str, Any], name: str) -> Faults:
     uuid = (values.get(name) or {}).get("uuid")
     is_good = uuid is None or (isinstance(uuid, str) and is_uuid(uuid))
     return {} if is_good else {name: {"uuid": ["must be a lowercase uuid of the form 8-4-4-4-12"]}}
+
+
+def _docker_faults(dataset: Mapping[str, Any] | None) -> Faults:
+    """A name stands for the whole dataset."""
+    if dataset is None or "docker" not in dataset:
+        return {}
+    faults = {name: ["must not stand beside docker"] for name in dataset if name not in _BESIDE_DOCKER}
+    if not isinstance(dataset["docker"], str) or not is_docker_name(dataset["docker"]):
+        faults["docker"] = ["must be a docker image's name such as busybox:latest or quay.io/prometheus/busybox:latest"]
+    return {"dataset": faults} if faults else {}
 
 
 def _placed(fault: Fault) -> Faults:

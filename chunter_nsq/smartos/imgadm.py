@@ -7,21 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from chunter_nsq.errors import NotFound
+from chunter_nsq.smartos.docker_names import is_image
 from chunter_nsq.smartos.documents import read_object, read_objects
-from chunter_nsq.smartos.names import checked, checked_uuid, is_dataset
-from chunter_nsq.smartos.refusal import check
-from chunter_nsq.smartos.runner import Runner
+from chunter_nsq.smartos.names import checked, checked_uuid, is_dataset, is_uuid
+from chunter_nsq.smartos.refusal import check, unreadable
+from chunter_nsq.smartos.runner import Completed, Runner
+from chunter_nsq.smartos.transcript import Transcript
 
 IMGADM = "usr/sbin/imgadm"
 IMPORT_SECONDS = 3600.0
+IMAGE_FORM = "an image's uuid, or a docker image's name such as busybox:latest or quay.io/prometheus/busybox:latest"
 _MEBIBYTE = 2**20
+_TAG = "docker:tag:"
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
     """One installed image; empty or None where its manifest says nothing.
 
-    ``size_mib`` is the virtual size of a disk image, else the size of its file rounded up.
+    ``size_mib`` is the virtual size of a disk image, else the size of its file rounded up; ``docker`` has the names
+    under which a registry offered it.
     """
 
     uuid: str
@@ -33,6 +38,7 @@ class Image:
     origin: str | None
     clones: int
     size_mib: int | None
+    docker: tuple[str, ...] = ()
 
 
 def list_argv() -> tuple[str, ...]:
@@ -45,10 +51,11 @@ def get_argv(uuid: str) -> tuple[str, ...]:
     return (IMGADM, "get", checked_uuid(uuid))
 
 
-def import_argv(uuid: str, source: str | None = None, pool: str = "zones") -> tuple[str, ...]:
-    """An image fetched from the configured sources, or from one only."""
+def import_argv(image: str, source: str | None = None, pool: str = "zones") -> tuple[str, ...]:
+    """An image fetched from the configured sources, or from one only; without the bar of its progress."""
     where = () if source is None else ("-S", checked(source, is_source, "an http or https address"))
-    return (IMGADM, "import", "-q", "-P", checked(pool, is_dataset, "a pool"), *where, checked_uuid(uuid))
+    what = checked(image, is_image, IMAGE_FORM)
+    return (IMGADM, "import", "-q", "-P", checked(pool, is_dataset, "a pool"), *where, what)
 
 
 def delete_argv(uuid: str, pool: str = "zones") -> tuple[str, ...]:
@@ -72,6 +79,7 @@ def image_from(document: Mapping[str, Any]) -> Image | None:
         origin=origin if isinstance(origin, str) else None,
         clones=clones if isinstance(clones, int) else 0,
         size_mib=_size_mib(manifest),
+        docker=_docker(manifest),
     )
 
 
@@ -99,11 +107,33 @@ class Imgadm:
             return False
         return True
 
-    async def import_image(self, uuid: str, source: str | None = None, pool: str = "zones") -> None:
-        """Fetch and install an image; one that is installed already is a success. Takes minutes."""
-        argv = import_argv(uuid, source, pool)
-        completed = await self._runner.run(argv, timeout_seconds=IMPORT_SECONDS, mutates=True)
-        check(completed, f"import image {uuid}")
+    async def import_image(
+        self, image: str, source: str | None = None, pool: str = "zones", transcript: Transcript | None = None
+    ) -> str:
+        """Fetch and install an image; one that is installed already is a success. Takes minutes.
+
+        Args:
+            image: Its uuid, or a docker image's name.
+            source: The only source to ask.
+            pool: Where it is to lie.
+            transcript: Who wants to know meanwhile what is coming.
+
+        Returns:
+            Its uuid.
+        """
+        attempted, argv = f"import image {image}", import_argv(image, source, pool)
+        told = Transcript(image) if transcript is None else transcript
+        async with self._runner.lines(argv, timeout_seconds=IMPORT_SECONDS, mutates=True) as lines:
+            async for line in lines:
+                told.read(line.decode(errors="replace"))
+            completed = Completed(argv, lines.exit_status or 0, b"", lines.stderr, 0.0)
+        try:
+            check(completed, attempted)
+        except NotFound as fault:
+            raise NotFound(fault.message + _remedy(image), fault.details) from None
+        if told.image is None:
+            raise unreadable(completed, attempted, "it does not say which image that is")
+        return told.image
 
     async def delete(self, uuid: str, pool: str = "zones") -> None:
         """Remove an installed image; raises NotFound, or InvalidState when a VM was made from it."""
@@ -113,6 +143,20 @@ class Imgadm:
 def _text(manifest: Mapping[str, Any], name: str) -> str:
     value = manifest.get(name)
     return value if isinstance(value, str) else ""
+
+
+def _docker(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    tags = manifest.get("tags")
+    repository = tags.get("docker:repo") if isinstance(tags, dict) else None
+    if not isinstance(tags, dict) or not isinstance(repository, str):
+        return ()
+    return tuple(f"{repository}:{key.removeprefix(_TAG)}" for key in tags if key.startswith(_TAG))
+
+
+def _remedy(image: str) -> str:
+    if is_uuid(image):
+        return ""
+    return "; see that name and tag are right, and that the host has a docker source (imgadm sources --add-docker-hub)"
 
 
 def _size_mib(manifest: Mapping[str, Any]) -> int | None:

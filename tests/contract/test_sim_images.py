@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 from simhost import BASE, NOBODY, WEB, Host, wait_for
@@ -39,7 +40,8 @@ def test_two_imports_of_one_image(host: Host) -> None:
     said = host.out("imgadm", "import", ALPINE).splitlines()
     first.communicate(timeout=20)
 
-    assert [f"Waiting for image {ALPINE} import lock", f"Image {ALPINE} was imported while waiting on lock"] == said
+    waited = f"Image {ALPINE} ({TITLE}) was imported while waiting on lock"
+    assert [f"Waiting for image {ALPINE} import lock", waited] == said[2:]
     assert 0 == first.returncode
 
 
@@ -49,7 +51,8 @@ def test_what_a_killed_import_leaves(host: Host) -> None:
     assert host.run("imgadm", "import", "-q", ALPINE).returncode < 0
     assert f"zones/{ALPINE}-partial" in datasets(host)
     assert 3 == host.run("imgadm", "get", ALPINE).returncode
-    assert "" == host.out("imgadm", "import", "-q", "-P", "zones", ALPINE)
+    said = host.out("imgadm", "import", "-q", "-P", "zones", ALPINE)
+    assert f"Imported image {ALPINE} ({TITLE})" == said.splitlines()[-1]
     assert [f"zones/{ALPINE}", f"zones/{ALPINE}@final"] == [name for name in datasets(host) if ALPINE in name]
 
 
@@ -68,6 +71,56 @@ def test_sources(host: Host) -> None:
     assert "imgadm import: error (ClientError): https://x.org: getaddrinfo ENOTFOUND x.org\n" == done.stderr
     host.out("imgadm", "sources", "-d", "https://images.smartos.org")
     assert "NoSources" in host.run("imgadm", "import", ALPINE).stderr
+
+
+def test_sources_are_asked_one_after_another(host: Host) -> None:
+    """Each kind has its own names; one that cannot be asked spoils what comes behind it."""
+    unknown = 'imgadm import: error (ActiveImageNotFound): an active image "busybox" was not found in image sources\n'
+    assert unknown == host.run("imgadm", "import", "busybox").stderr
+    assert 'Added "docker" image source "https://docker.io"\n' == host.out("imgadm", "sources", "--add-docker-hub")
+    for words, code in (
+        (("redis:99",), "(ActiveImageNotFound)"),
+        (("nobody.example/redis",), "(ENOTFOUND)"),
+        (("-S", "https://images.smartos.org", "redis"), "(ActiveImageNotFound)"),
+        (("Redis",), '(Usage): invalid image-id arg: "Redis"'),
+    ):
+        done = host.run("imgadm", "import", *words)
+        assert (1, True) == (done.returncode, f"imgadm import: error {code}" in done.stderr), done.stderr
+    assert host.out("imgadm", "import", ALPINE).startswith(f"Importing {ALPINE}")
+
+
+def test_a_docker_image_comes_layer_by_layer(host: Host) -> None:
+    """Every layer becomes an image upon the one before; layers that are there are not fetched again."""
+    host.out("imgadm", "sources", "--add-docker-hub")
+    shown = json.loads(host.out("imgadm", "show", "redis:7"))
+    said = host.out("imgadm", "import", "-q", "redis:7").splitlines()
+    redis = shown["uuid"]
+    assert [
+        f'Importing {redis} (docker.io/redis:7) from "https://docker.io"', f"Gather image {redis} ancestry",
+        "Must download and install 3 images", f"Downloaded image {redis} (12.0 MiB)",
+    ] == said[:4]  # fmt: skip
+    assert f"Imported image {redis} (docker-layer@{shown['version']})" == said[-1]
+    assert [f"zones/{redis}", f"zones/{shown['origin']}@final"] == host.out(
+        "zfs", "list", "-H", "-o", "name,origin", f"zones/{redis}"
+    ).split()
+    again = f"Image {redis} (docker-layer@{shown['version']}) is already installed from https://docker.io\n"
+    assert again == host.out("imgadm", "import", "docker.io/library/redis:7")
+    said = host.out("imgadm", "import", "grafana/loki").splitlines()
+    assert [True, True] == ["already installed" in said[2], said[3] == "Must download and install 1 image"]
+
+
+def test_a_docker_image_is_named_after_its_layers(host: Host) -> None:
+    """Its uuid is the hash of their digests in a row, its manifest says where it comes from and what it runs."""
+    host.out("imgadm", "sources", "--add-docker-hub")
+    host.out("imgadm", "import", "quay.io/prometheus/busybox:latest")
+    shown = json.loads(host.out("imgadm", "show", "quay.io/prometheus/busybox"))
+    digest = shown["tags"]["docker:id"]
+    summed = hashlib.sha256(digest.encode()).hexdigest()
+    assert summed[:32] == shown["uuid"].replace("-", "")
+    assert ("docker", "docker-layer", digest[7:19]) == (shown["type"], shown["name"], shown["version"])
+    assert {"Cmd": ["sh"]} == shown["tags"]["docker:config"]
+    assert ("quay.io/prometheus/busybox", True) == (shown["tags"]["docker:repo"], shown["tags"]["docker:tag:latest"])
+    host.create(brand="lx", docker=True, image_uuid=shown["uuid"], kernel_version="3.13.0", autoboot=False)
 
 
 def test_what_could_be_imported(host: Host) -> None:

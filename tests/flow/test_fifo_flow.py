@@ -94,6 +94,39 @@ async def test_a_container_takes_its_command_from_its_image(ears: Ears, host: Ho
     assert planned["payload"]["autoboot"] is False
 
 
+async def test_a_docker_name_is_a_dataset(ears: Ears, host: Host) -> None:
+    """Its image is imported first, and the container has that image, its command and the original's kernel version."""
+    host.tool("imgadm", "sources", "--add-docker-hub")
+    params = {"package": PACKAGE, "dataset": {"docker": "redis:7"}, "config": CONFIG}
+    planned = (await ears.result(host.send("machine.create", new_uuid(), params={**params, "dry_run": True})))["result"]
+    assert ("redis:7", None) == (planned["found"]["image"], planned["found"]["image_present"])
+    assert ["imgadm", "vmadm"] == [argv[0].rpartition("/")[2] for argv in planned["argv"]]
+    made = await _make(ears, host, {"docker": "redis:7"}, CONFIG)
+    machine = _get(host, made["uuid"])
+    image = json.loads(host.tool("imgadm", "get", machine["image_uuid"]).stdout)["manifest"]
+    assert {"docker:repo": "redis", "docker:tag:7": True}.items() <= image["tags"].items()
+    assert ("lx", True, "3.13.0") == (machine["brand"], machine["docker"], machine["kernel_version"])
+    assert '["redis-server"]' == machine["internal_metadata"]["docker:cmd"]
+    await ears.when(lambda: len(ears.of("chunter.zone.state", made["uuid"])) > 1)
+    states = [event["data"]["data"] for event in ears.of("chunter.zone.state", made["uuid"])]
+    assert ["installing_dataset", "creating"] == states[:2]
+    told = await ears.until(lambda e: e["type"] == "chunter.zone.update" and e["subject"] == made["uuid"])
+    assert machine["image_uuid"] == told["data"]["data"]["config"]["dataset"]
+
+
+async def test_a_docker_image_that_cannot_be_had_leaves_nothing(ears: Ears, host: Host) -> None:
+    """The create fails as imgadm says, before anything of the machine is there; its place is free at once."""
+    uuid, params = new_uuid(), {"package": PACKAGE, "dataset": {"docker": "redis:99"}, "config": CONFIG}
+    host.tool("imgadm", "sources", "--add-docker-hub")
+    before = await ears.result(host.send("host.info"))
+    done = await ears.result(host.send("machine.create", uuid, params=params))
+    after = await ears.result(host.send("host.info"))
+
+    assert "not_found" == done["error"]["code"]
+    assert before["result"]["resources"] == after["result"]["resources"]
+    assert [] == [name for name in host.tool("zfs", "list", "-H", "-o", "name").stdout.split() if uuid in name]
+
+
 async def test_faults_have_their_places(ears: Ears, host: Host) -> None:
     """What is missing or wrong in any of the forms is named with its path, all at once; so is a mixture of forms."""
     params: dict[str, Any] = {
@@ -114,6 +147,11 @@ async def test_faults_have_their_places(ears: Ears, host: Host) -> None:
     assert {"$.params.dataset", "$.params.config"} == {one["path"] for one in half["error"]["details"]["faults"]}
     none = await ears.result(host.send("machine.create", params={"start": True}))
     assert ["$.params.payload"] == [one["path"] for one in none["error"]["details"]["faults"]]
+    named = {"package": PACKAGE, "dataset": {"docker": "-q", "type": "zone"}, "config": CONFIG}
+    done = await ears.result(host.send("machine.create", params=named))
+    assert {"$.params.dataset.docker", "$.params.dataset.type"} == {
+        one["path"] for one in done["error"]["details"]["faults"]
+    }
     alone = await ears.result(host.send("machine.update", new_uuid(), params={"package": PACKAGE}))
     assert ["$.params.config"] == [one["path"] for one in alone["error"]["details"]["faults"]]
     unknown = {"package": PACKAGE, "dataset": {"type": "jail9", "uuid": BASE_IMAGE}, "config": CONFIG}

@@ -66,10 +66,58 @@ async def test_an_import_can_be_cancelled(ears: Ears, host: Host) -> None:
     assert [] == [name for name in _datasets(host) if "partial" in name]
 
 
+async def test_a_docker_image_comes_by_its_name(ears: Ears, host: Host) -> None:
+    """The result names the image that the registry meant; a second spelling brings no second one."""
+    none = await ears.result(host.send("image.import", params={"image": "redis:7"}))
+    assert "not_found" == none["error"]["code"]
+    assert "imgadm sources --add-docker-hub" in none["error"]["message"]
+    host.tool("imgadm", "sources", "--add-docker-hub")
+    done = await ears.result(host.send("image.import", params={"image": "redis:7"}))
+    assert "succeeded" == done["status"], done
+    image = done["result"]["image"]
+    assert ("docker", ["redis:7"]) == (image["type"], image["docker"])
+    assert f"zones/{image['uuid']}" in _datasets(host)
+    same = await ears.result(host.send("image.import", params={"image": "docker.io/library/redis:7"}))
+    assert image["uuid"] == same["result"]["image"]["uuid"]
+    other = await ears.result(host.send("image.import", params={"image": "quay.io/prometheus/busybox:latest"}))
+    assert ["quay.io/prometheus/busybox:latest"] == other["result"]["image"]["docker"]
+    base = await ears.result(host.send("image.delete", params={"image": image["origin"]}))
+    assert "invalid_state" == base["error"]["code"]
+
+
+async def test_a_cancelled_docker_import_leaves_no_half_layer(ears: Ears, host: Host) -> None:
+    """Although its uuid is known to nobody before imgadm told it."""
+    host.tool("imgadm", "sources", "--add-docker-hub")
+    _slow(host, import_=20.0)
+    command = host.send("image.import", params={"image": "redis"})
+    while not any("partial" in name for name in await asyncio.to_thread(_datasets, host)):
+        await asyncio.sleep(0.1)
+    await ears.result(host.send("command.cancel", params={"command": command}))
+
+    assert "cancelled" == (await ears.result(command))["status"]
+    assert [] == [name for name in _datasets(host) if "partial" in name]
+
+
+async def test_what_is_no_image_is_refused_with_one_clear_error(ears: Ears, host: Host) -> None:
+    """It starts nothing; neither does a name beside a source, since the name says its registry itself."""
+    for params, path, words in (
+        ({"image": "Busy Box"}, "$.params.image", "busybox:latest"),
+        ({"image": "-S"}, "$.params.image", "busybox:latest"),
+        ({"image": "busybox", "source": "https://docker.io"}, "$.params.source", "must not stand beside"),
+    ):
+        done = await ears.result(host.send("image.import", params=params))
+        (fault,) = done["error"]["details"]["faults"]
+        assert ("rejected", path, True) == (done["status"], fault["path"], words in fault["message"])
+    assert [] == host.invocations("imgadm")
+
+
 async def test_a_dry_run_tells_what_would_be_typed(ears: Ears, host: Host) -> None:
     """Nothing is fetched, nothing is deleted."""
     planned = await ears.result(host.send("image.import", params={"image": ALPINE, "dry_run": True}))
     assert [["usr/sbin/imgadm", "import", "-q", "-P", "zones", ALPINE]] == planned["result"]["argv"]
     assert {"image": ALPINE, "installed": False} == planned["result"]["found"]
+    planned = await ears.result(host.send("image.import", params={"image": "redis:7", "dry_run": True}))
+    assert [["usr/sbin/imgadm", "import", "-q", "-P", "zones", "redis:7"]] == planned["result"]["argv"]
+    assert {"image": "redis:7", "installed": None} == planned["result"]["found"]
     planned = await ears.result(host.send("image.delete", params={"image": BASE_IMAGE, "dry_run": True}))
     assert {"image": BASE_IMAGE, "installed": True, "clones": 0} == planned["result"]["found"]

@@ -8,6 +8,7 @@ from tool_scripts import shell_tool
 from chunter_nsq.errors import InvalidMessage, NotFound
 from chunter_nsq.smartos import imgadm
 from chunter_nsq.smartos.imgadm import Image, Imgadm
+from chunter_nsq.smartos.refusal import UnreadableOutput
 from chunter_nsq.smartos.runner import Runner
 
 I = "e44ed3e0-910b-11ed-a5d4-00151714048c"  # noqa: E741  # an image's UUID
@@ -26,6 +27,7 @@ def test_argument_vectors():
         "https://images.smartos.org",
         I,
     )
+    assert imgadm.import_argv("quay.io/prometheus/busybox:1")[-1] == "quay.io/prometheus/busybox:1"
     assert imgadm.delete_argv(I) == ("usr/sbin/imgadm", "delete", "-P", "zones", I)
 
 
@@ -62,6 +64,10 @@ def test_sources(source: str):
             {"manifest": {"uuid": I, "name": 3, "files": ["x"]}, "clones": None},
             Image(I, "", "", "", "", "", None, 0, None),
         ),
+        (
+            {"manifest": {"uuid": I, "tags": {"docker:repo": "a/b", "docker:tag:1": True, "docker:id": "sha256:0"}}},
+            Image(I, "", "", "", "", "", None, 0, None, ("a/b:1",)),
+        ),
         ({"manifest": {"name": "x"}}, None),
         ({}, None),
     ],
@@ -93,6 +99,32 @@ async def test_import_and_delete(tmp_path: Path):
     shell_tool(tmp_path, "imgadm", "[ $1 = import ] || exit 3; echo 'Image is already installed, skipping'")
     wrapper = Imgadm(Runner(tmp_path))
 
-    await wrapper.import_image(I)
+    assert I == await wrapper.import_image(I)
     with pytest.raises(NotFound):
         await wrapper.delete(I)
+
+
+async def test_import_by_name(tmp_path: Path):
+    """A docker name becomes the uuid that imgadm tells; where it tells none, or finds nothing, that is said."""
+    shell_tool(
+        tmp_path,
+        "imgadm",
+        f"""case "$5" in
+busybox) echo 'Importing {I} (docker.io/busybox:latest) from "https://docker.io"' ;;
+redis) echo 'imgadm import: error (ActiveImageNotFound): an active image was not found' >&2; exit 1 ;;
+esac""",
+    )
+    wrapper = Imgadm(Runner(tmp_path))
+
+    assert I == await wrapper.import_image("busybox")
+    with pytest.raises(NotFound, match="imgadm sources --add-docker-hub"):
+        await wrapper.import_image("redis")
+    with pytest.raises(UnreadableOutput, match="which image"):
+        await wrapper.import_image("loki")
+
+
+@pytest.mark.parametrize("image", ["-S", "busybox latest", "Busybox", f"{I}\n"])
+def test_what_is_no_image(image: str):
+    """It reaches no command line."""
+    with pytest.raises(InvalidMessage, match="docker image's name such as busybox:latest"):
+        imgadm.import_argv(image)

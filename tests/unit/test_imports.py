@@ -18,6 +18,7 @@ from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 
 IMAGE = "85d0f826-0131-11ed-973d-2bfeef68011f"
 OTHER = "7b5981c4-1889-11e7-b4c5-3f3bdfc9b88b"
+THIRD = "2feb5257-cb6a-fcd0-8789-dfcb3d934263"
 
 
 class Shop:
@@ -30,7 +31,8 @@ class Shop:
         shell_tool(
             root,
             "imgadm",
-            f'echo "$@" >> {root}/imgadm.argv\nwhile [ ! -e {root}/open ]; do /bin/sleep 0.02; done\n'
+            f'echo "$@" >> {root}/imgadm.argv\n[ ! -e {root}/said ] || /bin/cat {root}/said\n'
+            f"while [ ! -e {root}/open ]; do /bin/sleep 0.02; done\n"
             f"[ -e {root}/fail ] || exit 0\necho 'imgadm import: error (DownloadError): gone' >&2\nexit 1",
         )
         shell_tool(root, "zfs", f'echo "$@" >> {root}/zfs.argv\necho "cannot open: dataset does not exist" >&2\nexit 1')
@@ -48,6 +50,11 @@ class Shop:
         except ToolFailed as fault:
             return fault.message
         return "there"
+
+    async def which(self, name: str) -> str | None:
+        """Ask for an image; the uuid of what came."""
+        arrivals = [arrival async for arrival in self.imports.bring(name, asked=time.time())]
+        return arrivals[-1].uuid
 
     def lines(self, tool: str) -> list[str]:
         """What was typed."""
@@ -104,3 +111,39 @@ async def test_an_import_lasts_as_long_as_somebody_waits(shop: Shop) -> None:
     assert not shop.imports.is_running(IMAGE)
     assert () == shop.runner.active()
     assert [f"destroy -r zones/{IMAGE}-partial"] == shop.lines("zfs")
+
+
+async def test_one_name_is_one_import(shop: Shop) -> None:
+    """All spellings of a docker name share an import; the uuid that imgadm tells is everybody's, and is on its way."""
+    (shop.root / "said").write_text(f"Importing {IMAGE} (docker.io/busybox:latest)\n")
+    wants = [asyncio.create_task(shop.which(name)) for name in ("busybox", "docker.io/library/busybox:latest")]
+    while not shop.imports.is_running(IMAGE):
+        await asyncio.sleep(0.02)
+    shop.set("open")
+    assert [IMAGE, IMAGE] == await asyncio.gather(*wants)
+    assert ["import -q -P zones busybox"] == shop.lines("imgadm")
+
+
+async def test_layers_that_did_not_come_are_removed(shop: Shop) -> None:
+    """What imgadm had told of, and not installed, is swept away when it fails; what came whole stays."""
+    shop.set("open", "fail")
+    lines = (
+        f"Importing {IMAGE} (x)",
+        f"Downloaded image {THIRD}",
+        f"Downloaded image {OTHER}",
+        f"Imported image {OTHER}",
+    )
+    (shop.root / "said").write_text("".join(f"{line}\n" for line in lines))
+    assert "DownloadError" in await shop.want("redis:7")
+    assert [f"destroy -r zones/{image}-partial" for image in (IMAGE, THIRD)] == shop.lines("zfs")
+
+
+async def test_a_cancelled_name_is_swept_too(shop: Shop) -> None:
+    """What imgadm told of before nobody waited any more is removed."""
+    (shop.root / "said").write_text(f"Importing {IMAGE} (x)\nDownloaded image {THIRD}\n")
+    want = asyncio.create_task(shop.want("redis"))
+    while not shop.imports.is_running(THIRD):
+        await asyncio.sleep(0.02)
+    want.cancel()
+    await asyncio.gather(want, return_exceptions=True)
+    assert [f"destroy -r zones/{image}-partial" for image in (IMAGE, THIRD)] == shop.lines("zfs")

@@ -52,7 +52,7 @@ def _run(process: Process, pace: Pace, words: list[str]) -> int:
     if name == "import":
         from chunter_nsq.smartos.simulator.commands.imgadm_import import Import  # noqa: PLC0415 - rarely one is imported
 
-        return Import(process, pace, words).run(_uuid("import", words[1:]), _installed)
+        return Import(process, pace, words).run(_asked("import", words[1:]), _installed)
     if name in ("install", "create", "vacuum"):
         from chunter_nsq.smartos.simulator.commands import imgadm_make  # noqa: PLC0415 - rarely one is made
 
@@ -125,17 +125,33 @@ def _find(process: Process, verb: str, uuid: str) -> dict[str, Any]:
     raise Refused(text, NOT_INSTALLED)
 
 
-def _uuid(verb: str, words: list[str]) -> str:
+def _word(verb: str, words: list[str]) -> str:
+    """The one word that is no option."""
     values = ("-P", "-S", "-o")
     names = [
         word for at, word in enumerate(words) if not word.startswith("-") and (at == 0 or words[at - 1] not in values)
     ]
     if not names:
         raise Refused(f"imgadm {verb}: error (UsageError): incorrect number of args")
-    uuid = names[0]
+    return names[0]
+
+
+def _uuid(verb: str, words: list[str]) -> str:
+    uuid = _word(verb, words)
     if len(uuid) != 36 or uuid.count("-") != 4:  # noqa: PLR2004 - the form of a UUID
         raise Refused(f'imgadm {verb}: error (InvalidUUID): invalid uuid: "{uuid}"')
     return uuid
+
+
+def _asked(verb: str, words: list[str]) -> str:
+    """An image that need not be there: its uuid, or the name of a docker one."""
+    from chunter_nsq.smartos.simulator.commands.imgadm_offers import UUID  # noqa: PLC0415 - rarely one is asked for
+    from chunter_nsq.smartos.simulator.docker import parsed  # noqa: PLC0415
+
+    asked = _word(verb, words)
+    if UUID.fullmatch(asked) or parsed(asked) is not None:
+        return asked
+    raise Refused(f"imgadm {verb}: error (Usage): invalid image-id arg: {json.dumps(asked)}")
 
 
 def _get(process: Process, words: list[str]) -> int:
@@ -163,18 +179,30 @@ def _installed(root: str) -> dict[str, dict[str, Any]]:
     return {record["manifest"]["uuid"]: record for record in records(root)}
 
 
+def _show(process: Process, words: list[str]) -> int:
+    """The manifest of an image that a source has."""
+    from chunter_nsq.smartos.simulator.commands.imgadm_offers import find  # noqa: PLC0415 - rarely somebody asks
+
+    asked = _asked("show", words)
+    offer = find(process.root, "show", asked)
+    installed = _installed(process.root)
+    if offer is None and asked not in installed:
+        text = f'an active image "{asked}" was not found in image sources'
+        raise Refused(f"imgadm show: error (ActiveImageNotFound): {text}")
+    process.line(json.dumps(installed[asked]["manifest"] if offer is None else offer.manifest, indent=2))
+    return 0
+
+
 def _elsewhere(verb: str) -> Callable[[Process, list[str]], int]:
     def go(process: Process, words: list[str]) -> int:
         from chunter_nsq.smartos.simulator.commands import imgadm_sources  # noqa: PLC0415 - rarely somebody asks
 
-        if verb == "show":
-            return imgadm_sources.show(process, _uuid("show", words), _installed(process.root))
         return (imgadm_sources.avail if verb == "avail" else imgadm_sources.sources)(process, words)
 
     return go
 
 
 VERBS: dict[str, Callable[[Process, list[str]], int]] = {
-    "list": _list, "get": _get, "info": _get, "show": _elsewhere("show"), "delete": _delete,
+    "list": _list, "get": _get, "info": _get, "show": _show, "delete": _delete,
     "sources": _elsewhere("sources"), "avail": _elsewhere("avail"),
 }  # fmt: skip

@@ -10,8 +10,7 @@ import fcntl
 import json
 import os
 
-from chunter_nsq.smartos.simulator.catalogue import manifest
-from chunter_nsq.smartos.simulator.commands.imgadm_sources import ask, offered
+from chunter_nsq.smartos.simulator.commands.imgadm_offers import find, title
 from chunter_nsq.smartos.simulator.files import write_bytes
 from chunter_nsq.smartos.simulator.poolhealth import refuse_when_full
 from chunter_nsq.smartos.simulator.pools import open_pool
@@ -22,41 +21,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from chunter_nsq.smartos.simulator.commands.imgadm_offers import Offer
     from chunter_nsq.smartos.simulator.pace import Pace
     from chunter_nsq.smartos.simulator.process import Process
 
-MIB = 2**20
+KIB, MIB = 2**10, 2**20
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 PARTS = 4
 FOLDER = "var/imgadm/images"
 
 
 class Import:
-    """One image on its way."""
+    """One image on its way, with those that it is made upon."""
 
     def __init__(self, process: Process, pace: Pace, words: list[str]) -> None:
         self._process = process
         self._pace = pace
-        self._quiet = "-q" in words
         self._pool = words[words.index("-P") + 1] if "-P" in words[:-1] else "zones"
         self._only = words[words.index("-S") + 1] if "-S" in words[:-1] else None
 
-    def run(self, uuid: str, installed: Callable[[str], dict[str, dict[str, Any]]]) -> int:
-        """The exit status; an image that is there already is a success."""
-        record = installed(self._process.root).get(uuid)
+    def run(self, asked: str, installed: Callable[[str], dict[str, dict[str, Any]]]) -> int:
+        """The exit status; an image that is there already is a success. ``-q`` ends no more than the progress bar."""
+        record = installed(self._process.root).get(asked)
         if record is not None:
-            self._process.line(f"Image {uuid} ({_title(record['manifest'], ' ')}) is already installed, skipping")
+            self._say(f"Image {asked} ({title(record['manifest'], ' ')}) is already installed, skipping")
             return 0
-        source = ask(self._process.root, "import", self._only)
-        image = offered(self._process.root).get(uuid)
-        if image is None:
-            text = f'an active image "{uuid}" was not found in image sources'
+        offer = find(self._process.root, "import", asked, self._only)
+        if offer is None:
+            text = f'an active image "{asked}" was not found in image sources'
             raise Refused(f"imgadm import: error (ActiveImageNotFound): {text}")
+        uuid = offer.manifest["uuid"]
+        record = installed(self._process.root).get(uuid)
+        if record is not None:  # only a name that had to be asked for comes here
+            source = f" from {record['source']}" if record.get("source") else ""
+            self._say(f"Image {uuid} ({title(record['manifest'])}) is already installed{source}")
+            return 0
+        self._say(f'Importing {offer.title} from "{offer.url}"')
+        self._say(f"Gather image {uuid} ancestry")
         descriptor = self._lock(uuid)
         try:
-            if uuid in installed(self._process.root):
-                self._say(f"Image {uuid} was imported while waiting on lock")
-            else:
-                self._fetch(image, source, installed)
+            self._bring(offer, installed(self._process.root))
         finally:
             os.close(descriptor)
         return 0
@@ -71,21 +75,25 @@ class Import:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         return descriptor
 
-    def _fetch(self, image: dict[str, Any], source: str, installed: Callable[[str], dict[str, dict[str, Any]]]) -> None:
-        made = manifest(image)
-        uuid, title = made["uuid"], _title(made, "@")
-        size = f"{made['files'][0]['size'] / MIB:.1f} MiB"
-        self._say(f'Importing {uuid} ({title}) from "{source}"')
-        self._say(f"Gather image {uuid} ancestry")
-        origin = made.get("origin")
-        if origin and origin not in installed(self._process.root):
-            self._fetch(offered(self._process.root)[origin], source, installed)
+    def _bring(self, offer: Offer, installed: dict[str, dict[str, Any]]) -> None:
+        """Download what is missing, then install it from the base up."""
+        made = offer.manifest
+        if made["uuid"] in installed:
+            self._say(f"Image {made['uuid']} ({title(made)}) was imported while waiting on lock")
+            return
+        missing = [image for image in offer.images if image[0]["uuid"] not in installed]
+        for one, _, _ in offer.images:
+            if one["uuid"] in installed:
+                self._say(f"Image {one['uuid']} already installed")
         self._pace.step("gathered", 0.1)
-        self._say(f"Must download and install 1 image ({size})")
-        self._receive(made, image["refer"])
-        self._say(f"Downloaded image {uuid} ({size})")
-        self._keep(made, source)
-        self._say(f"Imported image {uuid} ({title})")
+        total = f" ({human(sum(size for _, _, size in missing))})" if offer.sized else ""
+        self._say(f"Must download and install {len(missing)} image{'s' if len(missing) > 1 else ''}{total}")
+        for one, _, size in reversed(missing):
+            self._say(f"Downloaded image {one['uuid']} ({human(size)})")
+        for one, refer, _ in missing:
+            self._receive(one, refer)
+            self._keep(one, offer.url)
+            self._say(f"Imported image {one['uuid']} ({title(one)})")
 
     def _receive(self, made: dict[str, Any], refer: int) -> None:
         partial = f"{self._pool}/{made['uuid']}-partial"
@@ -125,10 +133,14 @@ class Import:
         self._pace.step("renamed", 0.1)
 
     def _say(self, text: str) -> None:
-        if not self._quiet:
-            self._process.line(text)
-            self._process.flush()
+        self._process.line(text)
+        self._process.flush()
 
 
-def _title(made: dict[str, Any], between: str) -> str:
-    return f"{made['name']}{between}{made['version']}"
+def human(count: float) -> str:
+    """Bytes as imgadm writes them: one decimal, cut off and not rounded."""
+    unit = 0
+    while count >= KIB and unit < len(UNITS) - 1:
+        count /= KIB
+        unit += 1
+    return f"{int(count * 10) / 10:.1f} {UNITS[unit]}"

@@ -1,4 +1,4 @@
-"""imgadm avail, show and sources: what could be imported, and from where."""
+"""imgadm avail and sources: what could be imported, and from where."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 CONFIGURATION = "var/imgadm/imgadm.conf"
 MORE = "var/simulator/sources.json"
 KINDS = ("imgapi", "docker", "dsapi")
+DOCKER_HUB = "https://docker.io"
 
 
 def configured(root: str) -> list[dict[str, str]]:
@@ -37,8 +38,9 @@ def offered(root: str) -> dict[str, dict[str, Any]]:
 
 
 def avail(process: Process, words: list[str]) -> int:
-    """Every image of the sources, oldest first."""
-    ask(process.root, "avail")
+    """Every image of the sources, oldest first; registries tell no list."""
+    if not configured(process.root):
+        raise Refused("imgadm avail: error (NoSources): imgadm has no configured sources")
     found = [{"manifest": manifest(image), "source": SOURCE} for image in offered(process.root).values()]
     found = filtered(sorted(found, key=lambda one: str(one["manifest"]["published_at"])), words)
     if "-j" in words:
@@ -48,32 +50,11 @@ def avail(process: Process, words: list[str]) -> int:
     return 0
 
 
-def show(process: Process, uuid: str, installed: dict[str, dict[str, Any]]) -> int:
-    """The manifest of one image."""
-    image = offered(process.root).get(uuid)
-    if image is None and uuid not in installed:
-        raise Refused(
-            f'imgadm show: error (ActiveImageNotFound): an active image "{uuid}" was not found in image sources'
-        )
-    process.line(json.dumps(installed[uuid]["manifest"] if image is None else manifest(image), indent=2))
-    return 0
-
-
-def ask(root: str, verb: str, only: str | None = None) -> str:
-    """The source that answers; one that nobody has configured does not exist."""
-    urls = [one["url"] for one in configured(root)]
-    if only is None and not urls:
-        raise Refused(f"imgadm {verb}: error (NoSources): imgadm has no configured sources")
-    url = only if only is not None else urls[0]
-    if url != SOURCE and url not in urls:
-        host = url.partition("://")[2].partition("/")[0]
-        raise Refused(f"imgadm {verb}: error (ClientError): {url}: getaddrinfo ENOTFOUND {host}")
-    return url
-
-
 def sources(process: Process, words: list[str]) -> int:
     """List them, add one, or take one away."""
     found = configured(process.root)
+    if "--add-docker-hub" in words:
+        words = ["-a", DOCKER_HUB, "-t", "docker"]
     for at, word in enumerate(words[:-1]):
         if word == "-a":
             _add(process, found, words[at + 1], words)
