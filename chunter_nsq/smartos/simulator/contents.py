@@ -9,10 +9,9 @@ Not promised: owners, times, devices; anything for datasets that are not below `
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 import os
-import shutil
 
 from chunter_nsq.smartos.simulator.files import exists, is_folder, make_folder, move, read_bytes, remove, write_bytes
 
@@ -67,7 +66,7 @@ def gather(folder: str, besides: Iterable[str] = ()) -> Files:
                         found[path] = [mode]
                         pending.append(entry.path)
                 elif entry.is_file():
-                    found[path] = [mode, base64.b64encode(read_bytes(entry.path) or b"").decode()]
+                    found[path] = [mode, binascii.b2a_base64(read_bytes(entry.path) or b"", newline=False).decode()]
     return dict(sorted(found.items()))
 
 
@@ -82,14 +81,17 @@ def scatter(folder: str, files: Files) -> None:
         elif str(content[0]).startswith(">"):
             os.symlink(str(content[0])[1:], target)  # noqa: PTH211 - starts must be quick
         else:
-            write_bytes(target, base64.b64decode(str(content[0])))
+            write_bytes(target, binascii.a2b_base64(str(content[0])))
         if not content or not str(content[0]).startswith(">"):
             os.chmod(target, int(mode))  # noqa: PTH101 - starts must be quick
 
 
 def clear(folder: str) -> None:
     """Have no such folder."""
-    shutil.rmtree(folder, ignore_errors=True)
+    if exists(folder):
+        import shutil  # noqa: PLC0415 - seldom is there something to clear
+
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def live(root: str, pool: Pool, name: str) -> Files | None:

@@ -12,8 +12,8 @@ Not promised: a line about an invocation that was killed with SIGKILL.
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found] # as signal, without enum and half of what else is imported
 import os
-import signal
 import sys
 import time
 
@@ -21,7 +21,6 @@ from chunter_nsq.smartos.simulator import faults
 from chunter_nsq.smartos.simulator.files import append_bytes
 from chunter_nsq.smartos.simulator.pace import Pace
 from chunter_nsq.smartos.simulator.process import Process, Refused
-from chunter_nsq.smartos.simulator.realnames import real_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,10 +129,16 @@ def verb_of(tool: str, arguments: tuple[str, ...]) -> str:
 
 
 def _tool(tool: str, root: str) -> Callable[[Process, Pace], int]:
-    player = REAL if tool in ("zfs", "zpool") and real_names(root) is not None else TOOLS[tool][1]
+    player = REAL if tool in ("zfs", "zpool") and _is_real(root) else TOOLS[tool][1]
     module = __import__(f"chunter_nsq.smartos.simulator.commands.{player}", fromlist=["run"])
     run: Callable[[Process, Pace], int] = module.run
     return run
+
+
+def _is_real(root: str) -> bool:
+    from chunter_nsq.smartos.simulator.realnames import real_names  # noqa: PLC0415 - the other tools need no names
+
+    return real_names(root) is not None
 
 
 def _record(process: Process, began: float, status: int, seconds: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 
 from chunter_nsq.smartos.simulator.files import read_bytes
@@ -63,6 +62,8 @@ class Pace:
         if self._seconds > 0 and share > 0:
             time.sleep(self._seconds * share)
         if self._kill_after == name:
+            import signal  # noqa: PLC0415 - few tools end so
+
             os.kill(os.getpid(), signal.SIGKILL)
 
     def whole(self) -> None:

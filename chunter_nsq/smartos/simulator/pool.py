@@ -7,9 +7,9 @@ process that is killed leaves the last whole transaction. Not promised: data. A 
 
 from __future__ import annotations
 
+import _sqlite3 as sqlite3  # as sqlite3, without datetime, whose conversions no column has
 import json
 import os
-import sqlite3
 import time
 
 from chunter_nsq.smartos.simulator.files import exists

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import math
-import re
 import time
 
 TYPE_CHECKING = False
@@ -14,22 +13,24 @@ if TYPE_CHECKING:
 ALPHABET = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 # What JavaScript takes for a blank.
 BLANKS = "\t\n\v\f\r \u00a0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(map(chr, range(0x2000, 0x200B)))
-DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-PREFIXED = re.compile(r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
+DECIMAL = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+PREFIXED = r"0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)"
 MOST_EXACT = 2**53
 MOST_PLACES, MOST_ZEROS = 21, 6
 LEAST_WITH_EXPONENT = 1e21
-HALVES = re.compile("[\ud800-\udfff]")
+HALVES = "[\ud800-\udfff]"
 
 
 def number(text: str) -> int | float:
     """``Number(text)``: NaN for what is none, Infinity for what is too large."""
+    import re  # noqa: PLC0415 - most tools read no numbers
+
     text = text.strip(BLANKS)
     if not text:
         return 0
-    if PREFIXED.fullmatch(text):
+    if re.fullmatch(PREFIXED, text):
         return _rounded(int(text, 0))
-    if DECIMAL.fullmatch(text):
+    if re.fullmatch(DECIMAL, text):
         return whole(float(text))
     return {"Infinity": math.inf, "+Infinity": math.inf, "-Infinity": -math.inf}.get(text, math.nan)
 
@@ -129,6 +130,7 @@ def iso(seconds: float, *, milliseconds: bool = True) -> str:
 def compact(value: Any) -> str:
     """``JSON.stringify(value)``: without blanks, numbers as JavaScript writes them."""
     import json  # noqa: PLC0415 - only messages need it
+    import re  # noqa: PLC0415 - same
 
     if isinstance(value, dict):
         return f"{{{','.join(f'{compact(str(key))}:{compact(one)}' for key, one in value.items())}}}"
@@ -136,7 +138,7 @@ def compact(value: Any) -> str:
         return f"[{','.join(map(compact, value))}]"
     if isinstance(value, float):
         return numeral(value) if math.isfinite(value) else "null"
-    return HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return re.sub(HALVES, lambda half: f"\\u{ord(half[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def words(text: str) -> list[str]:

@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-from chunter_nsq.smartos.simulator.commands import (
-    zfs_bookmark,
-    zfs_change,
-    zfs_destroy,
-    zfs_holds,
-    zfs_list,
-    zfs_mount,
-    zfs_stream,
-)
 from chunter_nsq.smartos.simulator.process import Refused
 
 TYPE_CHECKING = False
@@ -62,14 +53,16 @@ where 'command' is one of the following:
 Each dataset is of the form: pool/[dataset/]*dataset[@name]
 
 For the property list, run: zfs set|get"""
-VERBS: dict[str, Verb] = {
-    "list": zfs_list.list_items, "get": zfs_list.get, "holds": zfs_list.holds,
-    "create": zfs_change.create, "destroy": zfs_destroy.destroy, "snapshot": zfs_change.snapshot,
-    "snap": zfs_change.snapshot, "rollback": zfs_change.rollback, "clone": zfs_change.clone,
-    "rename": zfs_change.rename, "set": zfs_change.set_values, "inherit": zfs_change.inherit,
-    "hold": zfs_holds.hold, "release": zfs_holds.release, "mount": zfs_mount.mount, "unmount": zfs_mount.unmount,
-    "umount": zfs_mount.unmount, "bookmark": zfs_bookmark.bookmark, "promote": zfs_bookmark.promote,
-    "send": zfs_stream.send, "receive": zfs_stream.receive, "recv": zfs_stream.receive,
+# The module of each verb, which is imported when it is typed, and what plays it there.
+VERBS = {
+    "list": ("zfs_list", "list_items"), "get": ("zfs_list", "get"), "holds": ("zfs_list", "holds"),
+    "create": ("zfs_change", "create"), "destroy": ("zfs_destroy", "destroy"), "snapshot": ("zfs_change", "snapshot"),
+    "snap": ("zfs_change", "snapshot"), "rollback": ("zfs_change", "rollback"), "clone": ("zfs_change", "clone"),
+    "rename": ("zfs_change", "rename"), "set": ("zfs_change", "set_values"), "inherit": ("zfs_change", "inherit"),
+    "hold": ("zfs_holds", "hold"), "release": ("zfs_holds", "release"), "mount": ("zfs_mount", "mount"),
+    "unmount": ("zfs_mount", "unmount"), "umount": ("zfs_mount", "unmount"), "bookmark": ("zfs_bookmark", "bookmark"),
+    "promote": ("zfs_bookmark", "promote"), "send": ("zfs_stream", "send"), "receive": ("zfs_stream", "receive"),
+    "recv": ("zfs_stream", "receive"),
 }  # fmt: skip
 
 
@@ -80,4 +73,6 @@ def run(process: Process, _pace: Pace) -> int:
         raise Refused("missing command\n" + USAGE, 2)
     if words[0] not in VERBS:
         raise Refused(f"unrecognized command '{words[0]}'\n{USAGE}", 2)
-    return VERBS[words[0]](process, words[1:])
+    module, name = VERBS[words[0]]
+    play: Verb = getattr(__import__(f"chunter_nsq.smartos.simulator.commands.{module}", fromlist=[name]), name)
+    return play(process, words[1:])
