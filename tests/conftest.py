@@ -15,6 +15,7 @@ from nsq_servers import Nsqd
 from worlds import Ears, Host
 
 TRANSFERS = ("transfer", "upload", "download", "verify")  # how threads of the storage library are called
+PROCESSES_COUNT = "COVERAGE_PROCESS_CONFIG"  # by this variable a Python that a test starts knows that it is counted
 REQUIRE_ALL = os.environ.get("CHUNTER_REQUIRE_ALL") == "1"
 
 
@@ -25,11 +26,24 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Coverage counts agents that end well, as those of ``host`` do, and not the ears beside them.
+
+    A process that is killed tells nothing, but to be counted costs it as much as to start.
+    """
+    for item in items:
+        wanted = getattr(item, "fixturenames", ())
+        for mark in (["no_cover"] if "ears" in wanted else []) + (["counted"] if "host" in wanted else []):
+            item.add_marker(mark)
+
+
 @pytest.fixture(autouse=True)
-def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the person who runs the tests reaches them."""
+def _plain_environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """No setting of whoever runs the tests reaches them; processes that they start count where a mark asks for it."""
     for name in [name for name in os.environ if name.startswith(("CHUNTER_", "SENTRY_", "COLUMNS"))]:
         monkeypatch.delenv(name)
+    if request.node.get_closest_marker("counted") is None:
+        monkeypatch.delenv(PROCESSES_COUNT, raising=False)
 
 
 @pytest.fixture(autouse=True)

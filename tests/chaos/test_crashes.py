@@ -17,6 +17,8 @@ import pytest
 from nsq_servers import Nsqd
 from worlds import FINAL, Ears, Host, new_uuid, payload
 
+pytestmark = pytest.mark.counted
+
 
 def _state(host: Host, uuid: str) -> str | None:
     found = host.tool("vmadm", "get", uuid)

@@ -11,8 +11,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from worlds import Ears, Event, Host, new_uuid, payload
+
+pytestmark = pytest.mark.counted
 
 
 async def test_a_host_announces_itself(ears: Ears, host: Host) -> None:

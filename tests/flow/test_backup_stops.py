@@ -19,6 +19,7 @@ from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.bucket import Bucket
 
 pytest_plugins = ("s3_servers", "backup_parts")
+pytestmark = pytest.mark.counted
 
 PART = "6MB"
 SIZE_BYTES = 20 * 10**6  # four such parts

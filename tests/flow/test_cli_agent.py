@@ -8,6 +8,8 @@ import pytest
 from cli_parts import chunter
 from worlds import BASE_IMAGE
 
+pytestmark = pytest.mark.counted
+
 
 async def test_a_day_at_the_command_line(new_host, nsqd):
     """A real agent on a simulated host: listed, asked, commanded, refused, watched."""

@@ -12,6 +12,7 @@ from worlds import Ears, Host, new_uuid
 from chunter_nsq.storage.bucket import Bucket
 
 pytest_plugins = ("zfs_pool", "s3_servers", "backup_parts")
+pytestmark = pytest.mark.counted
 
 VM = "5e0c6a2b-0000-4000-8000-000000000001"
 OTHER = "5e0c6a2b-0000-4000-8000-000000000002"

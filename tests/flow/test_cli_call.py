@@ -18,6 +18,8 @@ from responder import HOST, responding
 from chunter_nsq.authority import signature
 from chunter_nsq.bus.settings import Tls
 
+pytestmark = pytest.mark.counted
+
 VM = "5e0c6a2b-0000-4000-8000-000000000001"
 DONE = {"status": "succeeded", "result": {"state": "stopped"}}
 REFUSAL = {"code": "invalid_state", "message": "The machine runs", "details": {"argv": ["vmadm", "stop"]}}

@@ -11,6 +11,8 @@ from cli_parts import chunter, start
 from nsq_servers import Nsqd
 from responder import HOST, Responder, responding
 
+pytestmark = pytest.mark.counted
+
 VM = "5e0c6a2b-0000-4000-8000-000000000001"
 STATE = {"event": "state", "data": "running", "previous": "booting", "zone_state": "running"}
 

@@ -6,7 +6,10 @@ import asyncio
 import os
 import pty
 
+import pytest
 from cli_parts import chunter, start
+
+pytestmark = pytest.mark.counted
 
 
 async def test_once_prints_hosts_machines_and_rates(new_host, nsqd):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pytest
 from cli_parts import chunter
 from worlds import BASE_IMAGE, Ears, Host
+
+pytestmark = pytest.mark.counted
 
 SERVICE = "svc:/network/chunter:default"
 KEYS = {"ops": {"secret": "a secret that is long enough", "allow": ["image.*"]}}

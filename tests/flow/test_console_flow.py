@@ -18,6 +18,7 @@ from worlds import Ears, Host, new_uuid, payload
 from chunter_nsq.authority import signature
 
 pytest_plugins = ("backup_parts", "zfs_pool", "s3_servers")
+pytestmark = pytest.mark.counted
 
 SECRET = "a secret of the operators"
 CENTOS = "462d1d03-8457-e134-a408-cf9ea2b9be96"

@@ -16,6 +16,8 @@ from chunter_nsq.diag.known import PROBLEMS, recognise
 from chunter_nsq.diag.redaction import Redactor
 from chunter_nsq.diag.sources import end_of
 
+pytestmark = pytest.mark.counted
+
 CANARIES = {
     name: f"canary-{name}-{os.urandom(5).hex()}"
     for name in (

@@ -15,6 +15,7 @@ from chunter_nsq.doctor.patient import Patient
 from chunter_nsq.storage.account import Account
 
 pytest_plugins = ["s3_servers"]
+pytestmark = pytest.mark.counted
 NOWHERE = Account(endpoint="http://127.0.0.1:1", bucket="none", access_key="a", secret_key="s")
 
 
