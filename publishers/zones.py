@@ -23,7 +23,7 @@ from publishers.zoneview import BEGUN, Counts, ZoneView
 log = logging.getLogger(__name__)
 
 _AT_ONCE = 20
-_READY_SECONDS = 60.0
+_READY_SECONDS = 300.0  # a machine that is very busy may take long; the list tells meanwhile
 
 
 class Zones:
