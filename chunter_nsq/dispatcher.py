@@ -251,8 +251,8 @@ class Dispatcher:
             raise NotFound(f"This host knows no command {command_id}")
         return record
 
-    async def cancel(self, command_id: str) -> dict[str, Any]:
-        """End a command that waits, or one that runs and may be ended.
+    async def cancellable(self, command_id: str) -> str:
+        """What a command that may be ended does now: it is ``queued`` or ``running``.
 
         Raises:
             NotFound, InvalidState: when there is nothing to end.
@@ -261,17 +261,25 @@ class Dispatcher:
         if job is None:
             record = await self.record(command_id)
             raise InvalidState(f"The command has ended already: {record.status}", {"status": record.status})
-        if self._lines.remove(job):
-            self._jobs.pop(command_id, None)
-            await self._finish(job, Outcome("cancelled", fault=Cancelled("Ended by command.cancel before it ran")))
-            return {"command": command_id, "was": "queued"}
+        if self._lines.waits(job):
+            return "queued"
         if job.is_settled:
             raise InvalidState("The command is just ending; its result comes")
         if job.task is None or not job.command.action.cancellable:
             raise InvalidState(f"{job.command.action.name} is running and cannot be stopped half-way")
-        job.is_cancelled = True
-        job.task.cancel()
-        return {"command": command_id, "was": "running"}
+        return "running"
+
+    async def cancel(self, command_id: str) -> dict[str, Any]:
+        """End a command that waits, or one that runs and may be ended; raises as ``cancellable`` does."""
+        was = await self.cancellable(command_id)
+        job = self._jobs[command_id]
+        if self._lines.remove(job):
+            self._jobs.pop(command_id, None)
+            await self._finish(job, Outcome("cancelled", fault=Cancelled("Ended by command.cancel before it ran")))
+        elif job.task is not None:
+            job.is_cancelled = True
+            job.task.cancel()
+        return {"command": command_id, "was": was}
 
     def running(self) -> list[dict[str, Any]]:
         """The commands that run, for the heartbeat."""

@@ -81,10 +81,13 @@ class Lines:
         self._lines[key] = deque([job])
         self._spawn(self._work(key))
 
+    def waits(self, job: Job) -> bool:
+        """Whether a job stands in its line and does not run yet."""
+        return not job.is_running and not job.is_settled and job in self._lines.get(job.uuid or "host", ())
+
     def remove(self, job: Job) -> bool:
         """Take a job that does not run yet out of its line; what comes behind it waits for it no longer."""
-        line = self._lines.get(job.uuid or "host", ())
-        if job.is_running or job.is_settled or job not in line:
+        if not self.waits(job):
             return False
         job.is_settled = True
         if job.task is not None:

@@ -36,6 +36,9 @@ class Work(Protocol):
     async def record(self, command_id: str) -> Record:
         """The journal's record of a command."""
 
+    async def cancellable(self, command_id: str) -> str:
+        """Whether a command waits or runs, when it may be ended."""
+
     async def cancel(self, command_id: str) -> dict[str, Any]:
         """End a command that waits, or one that runs and may be ended."""
 

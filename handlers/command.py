@@ -8,7 +8,7 @@ from chunter_nsq.actions import Done, Yield, action
 from chunter_nsq.endings import Errors
 from chunter_nsq.errors import InvalidState, NotFound
 from chunter_nsq.messages.command import Command
-from chunter_nsq.messages.params import CommandNamed
+from chunter_nsq.messages.params import CommandCancel, CommandNamed
 from chunter_nsq.tools import Tools
 
 _UNKNOWN: Errors = {NotFound: "this host knows no such command, or forgot it"}
@@ -24,10 +24,15 @@ async def status(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 
 @action(
     "command.cancel",
-    form=CommandNamed,
+    form=CommandCancel,
+    changes=True,
     errors=_UNKNOWN | {InvalidState: "it has ended already, or runs and cannot be stopped half-way"},
 )
 async def cancel(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """End a command that waits, or one that runs and may be ended; that command's result says cancelled."""
-    params: CommandNamed = command.params
+    params: CommandCancel = command.params
+    if command.dry_run:
+        found = {"command": params.command, "was": await tools.work.cancellable(params.command)}
+        yield Done({"dry_run": True, "argv": [], "found": found})
+        return
     yield Done(await tools.work.cancel(params.command))

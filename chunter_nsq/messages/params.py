@@ -248,3 +248,11 @@ class CommandNamed:
     """The id of another command."""
 
     command: Annotated[str, Id()]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCancel:
+    """The id of the command that shall end."""
+
+    command: Annotated[str, Id()]
+    dry_run: Annotated[bool, Flag()] = False

@@ -73,6 +73,9 @@ async def test_a_command_that_waits_can_be_cancelled(ears: Ears, new_host: Calla
     first = host.send("machine.stop", uuid)
     second = host.send("machine.start", uuid)
     await ears.when(lambda: "accepted" in ears.statuses(second))
+    planned = await ears.result(host.send("command.cancel", params={"command": second, "dry_run": True}))
+    assert {"dry_run": True, "argv": [], "found": {"command": second, "was": "queued"}} == planned["result"]
+    assert "cancelled" not in ears.statuses(second)
     done = await ears.result(host.send("command.cancel", params={"command": second}))
 
     assert {"command": second, "was": "queued"} == done["result"]
