@@ -73,6 +73,12 @@ def unfinished(data: Data, seconds: float) -> str:
     )
 
 
+def late(data: Data, seconds: float) -> dict[str, Any]:
+    """What a program is told when no final result came in time: the last that was heard, in the form of a result."""
+    blank = dict.fromkeys(("command", "action", "uuid", "host", "status", "result", "error", "progress"))
+    return {**blank, **data, "timed_out_seconds": seconds}
+
+
 def asking(host: str, command: str) -> str:
     """The command line that asks for a command's record."""
     return shlex.join(["chunter", "call", "--host", host, "command.status", "-p", f"command={command}"])

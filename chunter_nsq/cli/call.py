@@ -46,7 +46,7 @@ def _checked_id(ctx: click.Context, param: click.Parameter, value: str | None) -
     "--params", "file", type=click.File(encoding="utf-8"), help="All parameters as a JSON object; - is stdin."
 )
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=600.0, show_default=True, help="Seconds.")
-@click.option("--json", "as_json", is_flag=True, help="The final result as one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="The result as one JSON document for each host.")
 @click.option("--no-wait", is_flag=True, help="Print the command's id and end.")
 @click.option("--id", "command_id", callback=_checked_id, help="The command's id; the same id never runs twice.")
 @click.option("--reply-to", type=Name(), help="The topic for the results, in the place of <prefix>.result.")

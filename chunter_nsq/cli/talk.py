@@ -79,20 +79,30 @@ class Talk:
         order = self.order
         if not heard:
             click.echo(answer.silence(order.action, order.host, self.timeout_seconds), err=True)
+            asked = {"command": self.asked, "action": order.action, "uuid": order.uuid, "host": order.host}
+            self._document(answer.late(asked, self.timeout_seconds))
             return Exit.TIMED_OUT
         for data in heard:
             if data.get("action") not in (order.action, None):
                 click.echo(answer.other(data, order.action), err=True)
             elif not is_final(data):
                 click.echo(answer.unfinished(data, self.timeout_seconds), err=True)
+            if not is_final(data):
+                self._document(answer.late(data, self.timeout_seconds))
             elif order.host == EVERYBODY:
                 continue  # told when it came
             elif self.is_json:
-                click.echo(json.dumps(data, indent=2 if sys.stdout.isatty() else None))
-            else:
+                self._document(data)
+            elif data.get("action") in (order.action, None):
                 is_good = data.get("status") == "succeeded"
                 click.echo("\n".join(self.summary(data) if is_good else answer.failure(data)), err=not is_good)
         return max(self._status(data) for data in heard)
+
+    def _document(self, data: Data) -> None:
+        """One for each host, however it ended; on one line when nobody reads along, or when there are several."""
+        if self.is_json:
+            is_read = sys.stdout.isatty() and self.order.host != EVERYBODY
+            click.echo(json.dumps(data, indent=2 if is_read else None))
 
     def _status(self, data: Data) -> Exit:
         """A result of another action under the same id is no success of this one."""

@@ -88,7 +88,8 @@ async def test_a_failure_with_json_is_a_document_too(nsqd):
 async def test_silence_is_told_with_its_likely_cause(nsqd):
     """Nobody of that name: status 3, and where to look."""
     ended = await chunter("call", "--host", "nobody", "host.ping", "--timeout", "0.5", "--json", nsqd=nsqd)
-    assert (3, "") == (ended.status, ended.out)
+    assert (3, 0.5, "nobody") == (ended.status, ended.document["timed_out_seconds"], ended.document["host"])
+    assert (None, None) == (ended.document["status"], ended.document["result"])
     assert "no host of the name nobody answered within 0.5 s" in ended.err
     assert "chunter hosts" in ended.err
 
@@ -102,6 +103,17 @@ async def test_running_out_of_time_says_how_to_ask_again(nsqd):
     assert "still running" in ended.err
     assert "import, 25 %" in ended.err
     assert f"chunter call --host {HOST} command.status -p command=c7" in ended.err
+
+
+async def test_running_out_of_time_with_json_is_a_document_too(nsqd):
+    """The last that was heard of the command, with the seconds that were not enough."""
+    progress = {"status": "progress", "progress": {"phase": "import", "done": 1, "total": 4}}
+    async with responding(nsqd, {"machine.create": [{}, progress]}):
+        words = ("call", "--host", "hv1", "machine.create", "--timeout", "1", "--id", "c7", "--json")
+        ended = await chunter(*words, nsqd=nsqd)
+    told = ended.document
+    assert (3, "c7", "progress", 1) == (ended.status, told["command"], told["status"], told["timed_out_seconds"])
+    assert "import" == told["progress"]["phase"]
 
 
 async def test_without_waiting_the_id_is_all(nsqd):
@@ -130,6 +142,18 @@ async def test_all_hosts_with_json_are_a_document_each(nsqd):
     assert 0 == ended.status
     assert {HOST, "h2"} == {json.loads(line)["host"] for line in ended.out.splitlines()}
     assert 6 > time.monotonic() - begin
+
+
+async def test_of_all_hosts_those_that_are_late_have_their_line(nsqd):
+    """What came in time stands as it came, what did not says so; the exit status is that of the late one."""
+    answers = {"machine.list": [{}, {"status": "progress"}]}
+    async with (
+        responding(nsqd, {"machine.list": [DONE]}),
+        responding(nsqd, answers, host="h2", alias="hv2"),
+    ):
+        ended = await chunter("call", "--host", "*", "machine.list", "--json", "--timeout", "2", nsqd=nsqd)
+    told = {one["host"]: one.get("timed_out_seconds") for one in map(json.loads, ended.out.splitlines())}
+    assert (3, {HOST: None, "h2": 2}) == (ended.status, told)
 
 
 async def test_an_id_of_another_action_is_no_success(nsqd):
