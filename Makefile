@@ -60,7 +60,7 @@ lint: setup ## ruff, mypy --strict, import contracts
 
 bench: setup ## benchmarks, peers side by side in one run
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --group bench
-	@for name in commands latency idle events fleet monitoring; do $(BIN)/python -m benchmarks.$$name && echo || exit 1; done
+	@for name in commands latency idle events fleet monitoring backup; do $(BIN)/python -m benchmarks.$$name && echo || exit 1; done
 
 docs: setup ## the generated parts of docs/, with examples from a real run
 	@$(BIN)/python -m tools.reference --record

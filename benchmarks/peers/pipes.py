@@ -24,12 +24,12 @@ _BUCKET = "bench"
 _READY_SECONDS = 20.0
 
 
-def missing() -> str | None:
-    """Why the peers cannot run here; None when they can."""
-    absent = [name for name in ("aws", "rclone", "gzip", "gunzip", "pigz") if _found(name) is None]
+def missing(*names: str) -> str | None:
+    """Which of these programs are not here, and who brings them; None when all are."""
+    absent = [name for name in names if _found(name) is None]
     if not absent:
         return None
-    return f"not installed: {', '.join(absent)} (make bench installs aws and rclone; Debian: apt-get install pigz)"
+    return f"{', '.join(absent)} not installed (make bench installs aws and rclone; Debian: apt-get install pigz gzip)"
 
 
 def program(name: str) -> Path:
@@ -76,7 +76,7 @@ def run(
 
 @contextmanager
 def store(folder: Path) -> Iterator[Account]:
-    """``rclone serve s3`` on a folder, which should be in memory; it does not hash again what it wrote."""
+    """``rclone serve s3`` on a folder, which should be in memory; it hashes parts, and not again what it wrote."""
     (folder / _BUCKET).mkdir(parents=True)
     address = f"127.0.0.1:{free_port()}"
     words = (
@@ -87,6 +87,8 @@ def store(folder: Path) -> Iterator[Account]:
         "--log-level",
         "ERROR",
         "--ignore-checksum",
+        "--etag-hash",
+        "",
     )
     with (folder.parent / "store.log").open("wb") as log:
         child = subprocess.Popen((program("rclone"), "serve", "s3", "--addr", address, *words, folder), stderr=log)
