@@ -72,6 +72,12 @@ class Line:
             log.warning("storage.sockets_unknown", extra={"why": str(moved), "effect": "a stop may take longer"})
 
 
+def has_keys_around() -> bool:
+    """Whether the environment or the shared files of this user hold keys, for accounts that have none."""
+    with asking("look for keys of a store"):
+        return _session().get_credentials() is not None
+
+
 @contextmanager
 def asking(attempted: str) -> Iterator[None]:
     """What goes wrong within becomes a StorageFailed; ``attempted`` completes "cannot ..."."""

@@ -62,6 +62,25 @@ async def test_a_store_that_is_well_is_told_with_its_time(tree, account):
     assert [(State.OK, True)] == [(one.state, "keeps what it is given" in one.says) for one in examined["store"]]
 
 
+async def test_a_store_is_tried_with_the_keys_of_the_environment(tree, account, monkeypatch, tmp_path):
+    """Where chunter.conf has none; without any it is not tried, and said so."""
+    tree.configure(s3__endpoint=account.endpoint, s3__bucket=account.bucket)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    bare = await chunter("doctor", "--root", str(tree.root), "--json")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", account.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", account.secret_key)
+    tried = await chunter("doctor", "--root", str(tree.root), "--json")
+
+    untried, kept = (
+        [(one["state"], one["says"]) for one in ended.document["findings"] if one["check"] == "store"]
+        for ended in (bare, tried)
+    )
+    assert [("warning", "s3.access_key and s3.secret_key are not set, nor are keys in this environment")] == untried
+    assert [("ok", True, True)] == [
+        (state, "keeps what it is given" in says, "the service needs them" in says) for state, says in kept
+    ]
+
+
 async def test_the_command_says_it_in_words_and_in_json(tree):
     """Exit status 0 with warnings alone, 1 with a fault; the last line counts."""
     well = await chunter("doctor", "--root", str(tree.root))
