@@ -1,12 +1,14 @@
 """What tests of backups share: hosts with a store, short ways to say things, and looks at what is there.
 
-PYTEST_DONT_REWRITE. As a plug-in it brings the fixtures ``backed`` and ``small``; s3_servers and zfs_pool belong to it.
+PYTEST_DONT_REWRITE. As a plug-in it brings the fixtures ``backed``, ``small`` and ``weak``; s3_servers and zfs_pool
+belong to it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from nsq_servers import Nsqd
+from s3_proxy import FaultProxy
 from worlds import Ears, Host, new_uuid, payload
 from zfs_pool import Pool, destroy
 
@@ -21,6 +24,9 @@ from chunter_nsq.smartos.simulator import faults
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.bucket import Bucket
 from tools.demo.store import settings as settings_for
+
+PART = "6MB"
+SIZE_BYTES = 20 * 10**6  # four such parts
 
 
 @asynccontextmanager
@@ -51,12 +57,27 @@ async def small(new_host: Callable[..., Host], account: Account) -> Host:
     return await new_host(settings=settings_for(account)).start().ready()
 
 
+@pytest.fixture
+async def weak(new_host: Callable[..., Host], account: Account, proxy: FaultProxy) -> Host:
+    """A host whose store is behind the proxy."""
+    settings = settings_for(account) | {"s3.endpoint": proxy.endpoint, "s3_upload_chunk_size": PART}
+    return await new_host(settings=settings).start().ready()
+
+
 async def made(host: Host, ears: Ears, **members) -> str:
     """A stopped machine."""
     uuid = new_uuid()
     wanted = {"payload": payload(autoboot=False, **members), "start": False}
     done = await ears.result(host.send("machine.create", uuid, params=wanted), 60)
     assert "succeeded" == done["status"], done
+    return uuid
+
+
+async def filled(host: Host, ears: Ears, size_bytes: int = SIZE_BYTES) -> str:
+    """A machine with a file in it."""
+    uuid = await made(host, ears)
+    tree(host, uuid).mkdir(parents=True)
+    (tree(host, uuid) / "file").write_bytes(os.urandom(size_bytes))
     return uuid
 
 
@@ -70,6 +91,18 @@ async def good(host: Host, ears: Ears, action: str, uuid: str, seconds: float = 
     done = await run(host, ears, action, uuid, seconds, **params)
     assert "succeeded" == done["status"], done
     return done["result"]
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for something that no event tells."""
+    async with asyncio.timeout(seconds):
+        while not await asyncio.to_thread(condition):
+            await asyncio.sleep(0.02)
+
+
+def parts(bucket: Bucket, uuid: str) -> int:
+    """How many parts of unfinished objects are in the store."""
+    return sum(len(bucket.parts(one.key, one.upload_id) or ()) for one in bucket.uploads(f"{uuid}/"))
 
 
 def keys(bucket: Bucket, uuid: str) -> list[str]:

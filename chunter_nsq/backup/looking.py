@@ -74,14 +74,14 @@ class Look:
         return {one.key: list(one.faults) for verdicts in found for one in verdicts}
 
     def _hash(self, means: Transfer, manifest: Manifest) -> tuple[Verdict, ...]:
-        return verify_hash(means, manifest, readers=self._backups.stores.readers)
+        return verify_hash(means, manifest, readers=self._backups.stores.reads.readers)
 
     def _stream(self, manifest: Manifest, file: File, means: Transfer) -> tuple[Verdict, ...]:
         """Every byte, unpacked, and that it is a stream between the snapshots that the manifest says."""
         check = StreamCheck(file.key) if file.dataset is not None else None
         sink = check if check is not None else _Nowhere()
         try:
-            Download(means, wanted(file), readers=self._backups.stores.readers).run(sink)
+            Download(means, wanted(file), reads=self._backups.stores.reads).run(sink)
             if check is not None and file.dataset is not None:
                 base = manifest.parent.guids.get(file.dataset, "0") if manifest.parent is not None else "0"
                 check.finish(manifest.snapshot.guids[file.dataset], base)
@@ -102,7 +102,7 @@ class Look:
         try:
             with stores.transfer(self._account, meter=_meter(manifest, tell)) as means:
                 streams, datasets = self._backups.streams, self._backups.datasets
-                receiving = Receiving(streams, datasets, means, self._beside, stores.readers)
+                receiving = Receiving(streams, datasets, means, self._beside, stores.reads)
                 await receiving.run(route, lambda leg: tell(Progress(f"receiving {leg.snapshot}", 0, None)))
         except Fault as fault:
             if fault.transient:

@@ -15,6 +15,7 @@ from chunter_nsq.smartos.runner import Sink, Source
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 from chunter_nsq.smartos.zfs_streams import ZfsStreams
 from chunter_nsq.storage.download import Download, Wanted
+from chunter_nsq.storage.sizing import Reads
 from chunter_nsq.storage.transfer import Transfer, in_thread
 
 _BLOCK_BYTES = 2**20
@@ -40,7 +41,7 @@ class Receiving:
     datasets: ZfsDatasets
     transfer: Transfer
     moved: Moved
-    readers: int
+    reads: Reads
 
     async def run(self, route: Route, told: Callable[[Leg], None]) -> None:
         """Receive all legs; what an earlier run of the command has received whole is not received again.
@@ -57,7 +58,7 @@ class Receiving:
     async def document(self, stored: Wanted) -> bytes:
         """A small document out of the store."""
         content = io.BytesIO()
-        download = Download(self.transfer, stored, readers=1)
+        download = Download(self.transfer, stored)
         await in_thread(lambda: download.run(content), self.transfer.stop)
         return content.getvalue()
 
@@ -88,7 +89,7 @@ class Receiving:
             async with self.streams.receive(target) as sink:
 
                 def work() -> None:
-                    Download(self.transfer, stored, readers=self.readers).run(Into(sink))
+                    Download(self.transfer, stored, reads=self.reads).run(Into(sink))
                     sink.finish()
 
                 task = asyncio.ensure_future(in_thread(work, self.transfer.stop))

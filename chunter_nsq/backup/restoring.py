@@ -39,8 +39,6 @@ from chunter_nsq.tools import Tools
 
 log = logging.getLogger(__name__)
 
-_PIECE_BYTES = 16 * 2**20
-
 
 class Restoring:
     """One backup.restore; ``target`` is the machine that there will be."""
@@ -125,7 +123,7 @@ class Restoring:
             if self.params.snapshot not in points or self.params.parents:
                 sizes = await in_thread(lambda: self._sizes(means), means.stop)
                 names = (*self.params.parents, self.params.snapshot)
-                return route.by_keys(self.vm, names, sizes, self.params.sha1 or {}, _PIECE_BYTES)
+                return route.by_keys(self.vm, names, sizes, self.params.sha1 or {}, self._backups.stores.piece_bytes)
         return route.by_manifests(points, self.params.snapshot, await self._local(points))
 
     def _points(self, means: Transfer) -> dict[str, Manifest]:
@@ -190,7 +188,7 @@ class Restoring:
 
         with self._backups.stores.transfer(account, meter=Meter(note)) as means:
             streams, datasets = self._backups.streams, self._backups.datasets
-            receiving = Receiving(streams, datasets, means, self.received, self._backups.stores.readers)
+            receiving = Receiving(streams, datasets, means, self.received, self._backups.stores.reads)
             xml = await receiving.document(found.xml) if found.xml is not None else None
             await receiving.run(found, announce)
         return None if xml is None else xml.decode().replace(self.vm, self.target)

@@ -1,4 +1,4 @@
-"""Where backups are kept, and what all transfers of this host share: one budget of memory, one rate.
+"""Where backups are kept, and what all transfers of this host share: one budget of memory, one rate, turns for parts.
 
 Responsibilities: the account that a command means, out of the configuration and of what it brought along; the means
 for one transfer. Keys that came with a command live as long as the command's own object, and nowhere else.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from chunter_nsq.config import Config
@@ -22,14 +23,16 @@ from chunter_nsq.storage.patience import Patience
 from chunter_nsq.storage.profiles import Profile
 from chunter_nsq.storage.progress import Meter
 from chunter_nsq.storage.rate import Rate
-from chunter_nsq.storage.sizing import Sizes, sizes
+from chunter_nsq.storage.sizing import Reads, Sizes, sizes
 from chunter_nsq.storage.state import UploadState
 from chunter_nsq.storage.stop import Stop
 from chunter_nsq.storage.transfer import Transfer
+from chunter_nsq.storage.turns import Turns
 
 LONG = Patience()
 BRIEF = Patience(total_seconds=30.0, first_seconds=0.2, longest_seconds=5.0)
 _CHUNK_BYTES = 5 * 10**6, 5 * 2**20  # what s3_upload_chunk_size is when nobody chose it
+_CHUNKS_IN_MEMORY = 4  # of those that are downloaded, at least
 _PATH_STYLES = {"auto": None, "on": True, "off": False}
 _REMEDY = "set s3.access_key and s3.secret_key in chunter.conf, or send the command again with a new id"
 
@@ -41,6 +44,7 @@ class Stores:
         self._config = config
         self._budget = Budget(config().backup_memory_bytes)
         self._rate = Rate()
+        self._turns = Turns(), Turns()
 
     def account(self, given: Given | None) -> Account:
         """The account of the configuration with what a command said in place of it.
@@ -75,14 +79,20 @@ class Stores:
     def transfer(
         self, account: Account, *, meter: Meter | None = None, patience: Patience = LONG
     ) -> Iterator[Transfer]:
-        """Means for one transfer after the other, to one bucket, with one stop, which hangs up whatever is asked."""
+        """Means for one transfer after the other, to one bucket, with one stop, which hangs up whatever is asked.
+
+        Who has little patience does not wait longer for a silent store either.
+        """
         config = self._config()
         self._budget.resize(config.backup_memory_bytes)
         self._rate.change(config.backup_rate_limit_bytes_per_second)
+        for turns, most in zip(self._turns, (config.max_parallel_uploads, config.max_parallel_downloads), strict=True):
+            turns.change(most)
+        account = replace(account, silence_seconds=min(account.silence_seconds, patience.total_seconds))
         bucket = Bucket(account, connections=config.max_parallel_uploads + config.max_parallel_downloads)
         with Stop() as stop, stop.calling(bucket.hang_up):
             try:
-                yield Transfer(bucket, stop, self._budget, self._rate, patience, meter or Meter())
+                yield Transfer(bucket, stop, self._budget, self._rate, patience, meter or Meter(), *self._turns)
             finally:
                 bucket.close()
 
@@ -96,7 +106,7 @@ class Stores:
             config.backup_memory_bytes,
             estimate_bytes=estimate_bytes,
             part_bytes=fixed,
-            uploads=config.max_parallel_uploads,
+            uploads=config.parallel_uploads,
         )
 
     def codec(self, state: UploadState | None) -> Codec:
@@ -111,9 +121,16 @@ class Stores:
         return self._config().backup_compression == "zfs"
 
     @property
-    def readers(self) -> int:
-        """Parts read at a time."""
-        return self._config().max_parallel_downloads
+    def reads(self) -> Reads:
+        """How a stream is read."""
+        config = self._config()
+        return Reads(config.parallel_downloads, config.preload)
+
+    @property
+    def piece_bytes(self) -> int:
+        """How much is read at a time of what has no parts that are known."""
+        config = self._config()
+        return min(config.s3_download_chunk_size_bytes, config.backup_memory_bytes // _CHUNKS_IN_MEMORY)
 
 
 def _withheld(account: Account, given: Given) -> Account:

@@ -134,25 +134,51 @@ class Storage:
     s3_upload_chunk_size_bytes: int = size(
         "s3_upload_chunk_size",
         "5MB",
-        "Size of the chunks for uploading. With LeoFS it has to agree with LeoFS's own setting.",
+        "Size of the chunks for uploading. 5MB stands for chunks that the agent chooses by the length of a stream and "
+        "the store: 16MB and more, 5MB with s3.profile = leofs, where it has to agree with LeoFS's own setting.",
         lowest="5MB",
         highest="5GB",
     )
     parallel_uploads: int = count(
-        "parallel_uploads", "5", "Initial number of parallel uploads.", highest="64", reloadable=True
+        "parallel_uploads",
+        "5",
+        "Number of parallel uploads of one stream, as far as backup_memory holds their chunks.",
+        highest="64",
+        reloadable=True,
     )
     max_parallel_uploads: int = count(
-        "max_parallel_uploads", "10", "Highest number of parallel uploads.", highest="64", reloadable=True
+        "max_parallel_uploads",
+        "10",
+        "Highest number of parallel uploads of all streams together.",
+        highest="64",
+        reloadable=True,
     )
-    preload: int = count("preload", "2", "Number of chunks to fetch ahead when downloading.", lowest="0", highest="64")
+    preload: int = count(
+        "preload",
+        "2",
+        "Number of chunks to fetch ahead when downloading, beside those that are on their way.",
+        lowest="0",
+        highest="64",
+        reloadable=True,
+    )
     s3_download_chunk_size_bytes: int = size(
-        "s3_download_chunk_size", "5MB", "Size of the chunks for downloading.", lowest="64KB", highest="5GB"
+        "s3_download_chunk_size",
+        "5MB",
+        "Size of the chunks for downloading what the first Chunter stored. What this one stored is read in the chunks "
+        "in which it was uploaded, each of which is verified. backup_memory holds four of them at least.",
+        lowest="64KB",
+        highest="5GB",
+        reloadable=True,
     )
     parallel_downloads: int = count(
-        "parallel_downloads", "5", "Initial number of parallel downloads.", highest="64", reloadable=True
+        "parallel_downloads", "5", "Number of parallel downloads of one stream.", highest="64", reloadable=True
     )
     max_parallel_downloads: int = count(
-        "max_parallel_downloads", "10", "Highest number of parallel downloads.", highest="64", reloadable=True
+        "max_parallel_downloads",
+        "10",
+        "Highest number of parallel downloads of all streams together.",
+        highest="64",
+        reloadable=True,
     )
 
 

@@ -24,8 +24,11 @@ from chunter_nsq.errors import ChecksumMismatch
 from chunter_nsq.storage.crew import Crew
 from chunter_nsq.storage.fetch import Piece
 from chunter_nsq.storage.pipes import Consumer, Writer
+from chunter_nsq.storage.sizing import Reads
 from chunter_nsq.storage.transfer import Transfer
 from chunter_nsq.storage.unpacking import WINDOW_BYTES, Block, Unpacking
+
+_USUAL = Reads()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +71,14 @@ class Download:
         transfer: Transfer,
         wanted: Wanted,
         *,
-        readers: int = 5,
+        reads: Reads = _USUAL,
         begin: Mark | None = None,
         keep: Callable[[Mark], None] | None = None,
         keep_seconds: float = 5.0,
     ) -> None:
         self._transfer = transfer
         self._wanted = wanted
-        self._readers = readers
+        self._reads = reads
         self._begin = begin or Mark()
         self._keep = keep
         self._keep_seconds = keep_seconds
@@ -101,7 +104,7 @@ class Download:
             lease.take(WINDOW_BYTES)
             unpacking = Unpacking(transfer, lease, pieces, self._wanted.codec)
             crew.thread(lambda: self._write(unpacking, sink), "write")
-            unpacking.run(skip, crew, self._readers)
+            unpacking.run(skip, crew, self._reads.readers, self._reads.ahead)
         self._check(unpacking)
         return Downloaded(unpacking.size, self._mark.raw_bytes, self._raw.hexdigest())
 

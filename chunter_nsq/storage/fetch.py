@@ -86,7 +86,8 @@ def _read(transfer: Transfer, piece: Piece, content: memoryview) -> None:
 
     def once() -> None:
         nonlocal filled
-        with transfer.bucket.opened(piece.key, piece.first + filled, piece.size - filled, piece.etag) as stream:
+        asked = piece.key, piece.first + filled, piece.size - filled, piece.etag
+        with transfer.downloads.turn(transfer.stop), transfer.bucket.opened(*asked) as stream:
             while filled < piece.size:
                 chunk = stream.read(min(_READ_BYTES, piece.size - filled))
                 if not chunk:

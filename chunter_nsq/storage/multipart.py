@@ -75,7 +75,8 @@ class Multipart:
         def once() -> str:
             nonlocal mismatches
             body = Body(content, part.md5, self._transfer.pay)
-            etag = self._bucket.put_part(segment.key, segment.upload_id, number, body)
+            with self._transfer.uploads.turn(self._transfer.stop):
+                etag = self._bucket.put_part(segment.key, segment.upload_id, number, body)
             if self._etags and etag != part.md5:
                 mismatches += 1
                 kind = StorageUnavailable if mismatches < _MISMATCHES else StorageFailed

@@ -1,4 +1,4 @@
-"""How large the parts of an upload are, how many go at a time, and when a next object is begun."""
+"""How large the parts of an upload are, how many go and come at a time, and when a next object is begun."""
 
 from __future__ import annotations
 
@@ -40,6 +40,14 @@ class Sizes:
     def parts_held(self) -> int:
         """Parts in memory at a time, at most: those on their way, one being filled, one ready."""
         return self.uploads + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """``readers`` parts are read at a time; ``ahead`` more may lie ready until they are wanted."""
+
+    readers: int = 5
+    ahead: int = 2
 
 
 def sizes(

@@ -14,13 +14,16 @@ from chunter_nsq.storage.patience import Patience
 from chunter_nsq.storage.progress import Meter
 from chunter_nsq.storage.rate import Rate
 from chunter_nsq.storage.stop import Stop
+from chunter_nsq.storage.turns import Turns
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """``budget`` and ``rate`` are shared by all transfers of a host; the others are this one's own.
+    """``budget``, ``rate`` and turns are shared by all transfers of a host; the others are this one's own.
+
+    ``uploads`` and ``downloads`` are turns for parts, of which each transfer has some on their way.
 
     The bucket is hung up when the transfer is stopped, so another transfer has another one.
     """
@@ -31,6 +34,8 @@ class Transfer:
     rate: Rate = field(default_factory=Rate)
     patience: Patience = field(default_factory=Patience)
     meter: Meter = field(default_factory=Meter)
+    uploads: Turns = field(default_factory=Turns)
+    downloads: Turns = field(default_factory=Turns)
 
     def attempt(self, do: Callable[[], T], what: str) -> T:
         """Try patiently. Raises Cancelled when stopped."""

@@ -20,7 +20,6 @@ from chunter_nsq.storage.profiles import MIB
 from chunter_nsq.storage.transfer import Transfer
 
 WINDOW_BYTES = 16 * MIB
-_AHEAD = 2  # parts read before they are wanted, beyond those that are being read
 
 Give = Callable[[Callable[[], None]], None]
 
@@ -79,14 +78,17 @@ class Unpacking:
         """Hex; empty when the parts have hashes of their own, which were compared."""
         return "" if self._vouched else self._sha1.hexdigest()
 
-    def run(self, skip_bytes: int, crew: Crew, readers: int) -> None:
-        """Read all pieces, but not that many bytes of the first one, and unpack them."""
+    def run(self, skip_bytes: int, crew: Crew, readers: int, ahead: int) -> None:
+        """Read all pieces, but not that many bytes of the first one, and unpack them.
+
+        ``ahead`` are read before they are wanted, beyond those that are being read.
+        """
         get = crew.workers(readers, "get")
         unpack = crew.workers(os.cpu_count() or 1, "unpack")
         reading: Cutter | Decoder | None = None
         packer: Codec | None = None
         with self._room as self._window:
-            crew.thread(partial(self._ask, readers, get), "ask")
+            crew.thread(partial(self._ask, readers + ahead, get), "ask")
             for content, held in self._parts:
                 data = content[skip_bytes:]
                 skip_bytes = 0
@@ -106,10 +108,10 @@ class Unpacking:
         if self._window is not None:
             self._window.give(size_bytes)
 
-    def _ask(self, readers: int, get: Give) -> None:
-        """Hand out reads in order, as many as memory and the number of readers allow."""
+    def _ask(self, most: int, get: Give) -> None:
+        """Hand out reads in order, as far as memory allows."""
         largest_bytes = max((piece.size for piece in self._pieces), default=0)
-        buffers = Buffers(self._lease, largest_bytes, readers + _AHEAD, self._transfer.stop)
+        buffers = Buffers(self._lease, largest_bytes, most, self._transfer.stop)
         for piece in self._pieces:
             get(partial(self._fetch, piece, buffers.next(), buffers, self._parts.place()))
         self._parts.end()

@@ -2,59 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import sqlite3
 import time
-from collections.abc import Callable
 
 import pytest
-from backup_parts import datasets, good, holds, keys, made, settings_for, tree
+from backup_parts import datasets, filled, good, holds, keys, made, parts, tree, until
 from s3_proxy import FaultProxy
 from worlds import Ears, Host
 
 from chunter_nsq.backup.memo import tag
-from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.bucket import Bucket
 
 pytest_plugins = ("s3_servers", "backup_parts")
 pytestmark = pytest.mark.counted
 
-PART = "6MB"
-SIZE_BYTES = 20 * 10**6  # four such parts
-
-
-@pytest.fixture
-async def weak(new_host: Callable[..., Host], account: Account, proxy: FaultProxy) -> Host:
-    """A host whose store is behind the proxy."""
-    settings = settings_for(account) | {"s3.endpoint": proxy.endpoint, "s3_upload_chunk_size": PART}
-    return await new_host(settings=settings).start().ready()
-
-
-async def filled(host: Host, ears: Ears, size_bytes: int = SIZE_BYTES) -> str:
-    """A machine with a file in it."""
-    uuid = await made(host, ears)
-    tree(host, uuid).mkdir(parents=True)
-    (tree(host, uuid) / "file").write_bytes(os.urandom(size_bytes))
-    return uuid
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for something that no event tells."""
-    async with asyncio.timeout(seconds):
-        while not await asyncio.to_thread(condition):
-            await asyncio.sleep(0.02)
-
 
 def uploads(bucket: Bucket, uuid: str) -> list[str]:
     """Keys of what is unfinished in the store."""
     return [one.key for one in bucket.uploads(f"{uuid}/")]
-
-
-def parts(bucket: Bucket, uuid: str) -> int:
-    """How many parts of unfinished objects are in the store."""
-    return sum(len(bucket.parts(one.key, one.upload_id) or ()) for one in bucket.uploads(f"{uuid}/"))
 
 
 async def cancelled(host: Host, ears: Ears, command: str) -> float:

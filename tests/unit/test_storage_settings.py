@@ -17,7 +17,7 @@ from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.faults import StorageMissing, StorageUnavailable, refused
 from chunter_nsq.storage.profiles import MIB, PROFILES
 from chunter_nsq.storage.s3 import Line
-from chunter_nsq.storage.sizing import resumed, sizes
+from chunter_nsq.storage.sizing import Reads, resumed, sizes
 from chunter_nsq.storage.state import Part, Segment, UploadState
 
 
@@ -39,6 +39,16 @@ def test_sizes_fit_the_store(name: str, budget: int, estimate: int | None, part:
     assert 1 <= found.uploads <= 8
     if part is None:
         assert found.floor_bytes <= max(budget, 8 * MIB)
+
+
+def test_transfers_are_as_wide_as_the_configuration_says() -> None:
+    """Parts of one stream that go and come at a time, parts ahead, and pieces of what has no parts that are known."""
+    chosen = {"parallel_uploads": 3, "parallel_downloads": 4, "preload": 7, "s3_download_chunk_size_bytes": 6 * MIB}
+    stores = Stores(lambda: Config(**chosen))
+
+    assert (3, Reads(4, 7), 6 * MIB) == (stores.sizes(PROFILES["aws"]).uploads, stores.reads, stores.piece_bytes)
+    wide = Stores(lambda: Config(parallel_uploads=10, s3_download_chunk_size_bytes=2**30, backup_memory_bytes=64 * MIB))
+    assert (2, 16 * MIB) == (wide.sizes(PROFILES["aws"]).uploads, wide.piece_bytes)
 
 
 def test_sizes_follow_the_estimate() -> None:

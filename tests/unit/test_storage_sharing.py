@@ -19,6 +19,7 @@ from chunter_nsq.storage.patience import Patience
 from chunter_nsq.storage.pipes import Consumer, Producer
 from chunter_nsq.storage.rate import Rate
 from chunter_nsq.storage.stop import Stop
+from chunter_nsq.storage.turns import Turns
 
 
 def test_a_budget_is_kept_by_many() -> None:
@@ -93,6 +94,36 @@ def test_a_stop_reaches_those_who_wait_for_memory() -> None:
             pass
 
     assert 10 == budget.free_bytes
+
+
+def test_turns_are_kept_by_many() -> None:
+    """However many ask, no more have one at a time than may; all get theirs, and more may later."""
+    turns, busy, highest = Turns(2), 0, 0
+    lock, through = threading.Lock(), threading.Semaphore(0)
+
+    def work(stop: Stop) -> None:
+        nonlocal busy, highest
+        for _ in range(50):
+            with turns.turn(stop):
+                with lock:
+                    busy += 1
+                    highest = max(highest, busy)
+                time.sleep(0)  # so that others come to run
+                with lock:
+                    busy -= 1
+        through.release()
+
+    with Stop() as stop:
+        for _ in range(8):
+            threading.Thread(target=work, args=(stop,), daemon=True).start()
+        assert all(through.acquire(timeout=30) for _ in range(8))
+        assert 1 <= highest <= 2
+        with turns.turn(stop), turns.turn(stop):
+            turns.change(3)
+            with turns.turn(stop):
+                threading.Timer(0.05, stop.set).start()
+                with pytest.raises(Cancelled), turns.turn(stop):
+                    pass
 
 
 def test_results_come_in_the_order_of_their_places() -> None:
