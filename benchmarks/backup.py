@@ -25,6 +25,7 @@ from benchmarks.peers.pipes import Argv, Run
 from benchmarks.report import Report, median, progress, show
 from chunter_nsq.config import Config
 from chunter_nsq.storage.account import Account
+from chunter_nsq.storage.compress import codec
 
 MB = 10**6
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -159,7 +160,8 @@ def present(report: Report) -> tuple[str, ...]:
 def measure(size_mib: int, count: int, memory: str, *, is_grown: bool) -> Report:
     """All of it."""
     size = size_mib * 2**20
-    report = Report("backup", {"stream_mib": size_mib, "rounds": count, "backup_memory": memory})
+    parameters = {"stream_mib": size_mib, "rounds": count, "backup_memory": memory, "packed_by": codec("auto").engine}
+    report = Report("backup", parameters)
     peers = present(report)
     with stand(memory) as made:
         allowed_mb = Config.load(made.folder / "chunter.conf").backup_memory_bytes / MB + OVERHEAD_MB
