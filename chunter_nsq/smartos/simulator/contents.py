@@ -10,9 +10,9 @@ Not promised: owners, times, devices; anything for datasets that are not below `
 from __future__ import annotations
 
 import binascii
-import json
 import os
 
+from chunter_nsq.smartos.simulator import jsontext
 from chunter_nsq.smartos.simulator.files import exists, is_folder, make_folder, move, read_bytes, remove, write_bytes
 
 TYPE_CHECKING = False
@@ -111,7 +111,7 @@ def kept(root: str, item: Snapshot | Dataset) -> Files | None:
     content = read_bytes(f"{root}/{PLACE}/{item.guid}")
     if content is None:
         return None
-    files: Files = json.loads(content)
+    files: Files = jsontext.loads(content)
     return files
 
 
@@ -122,7 +122,7 @@ def keep(root: str, item: Snapshot | Dataset, files: Files | None) -> None:
         remove(path)
         return
     make_folder(f"{root}/{PLACE}")
-    write_bytes(path, json.dumps(files).encode())
+    write_bytes(path, jsontext.dumps(files).encode())
 
 
 def freeze(root: str, pool: Pool, names: Iterable[tuple[str, str]]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from chunter_nsq.smartos.simulator import jsontext
 from chunter_nsq.smartos.simulator.files import names, read_bytes
 
 TYPE_CHECKING = False
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
 
 PLACE = "var/simulator/host.json"
 USBKEY = "usbkey/config"
+REAL = "host:"  # begins what names a pool of this machine
 STANDARD: dict[str, Any] = {
     "hostname": "smartos01",
     "server_uuid": "44454c4c-5800-1043-8031-b4c04f305931",
@@ -57,8 +57,13 @@ default_keymap=us
 def facts(root: str) -> dict[str, Any]:
     """What the machine is, with what ``create`` was told about it."""
     content = read_bytes(f"{root}/{PLACE}")
-    told: dict[str, Any] = json.loads(content) if content else {}
+    told: dict[str, Any] = jsontext.loads(content) if content else {}
     return STANDARD | told
+
+
+def is_real(root: str) -> bool:
+    """Whether the machine's datasets are real ones, in a pool of this machine."""
+    return str(facts(root).get("zfs", "simulated")).startswith(REAL)
 
 
 def usbkey(root: str) -> dict[str, str]:
@@ -118,6 +123,6 @@ def images(root: str) -> dict[str, dict[str, Any]]:
     folder = f"{root}/var/imgadm/images"
     for name in names(folder):
         if name.endswith(".json"):
-            record = json.loads(read_bytes(f"{folder}/{name}") or b"{}")
+            record = jsontext.loads(read_bytes(f"{folder}/{name}") or b"{}")
             found[f"{record.get('zpool', 'zones')}/{record['manifest']['uuid']}"] = record["manifest"]
     return found

@@ -136,9 +136,9 @@ def _tool(tool: str, root: str) -> Callable[[Process, Pace], int]:
 
 
 def _is_real(root: str) -> bool:
-    from chunter_nsq.smartos.simulator.realnames import real_names  # noqa: PLC0415 - the other tools need no names
+    from chunter_nsq.smartos.simulator.host import is_real  # noqa: PLC0415 - the other tools need not know
 
-    return real_names(root) is not None
+    return is_real(root)
 
 
 def _record(process: Process, began: float, status: int, seconds: float) -> None:

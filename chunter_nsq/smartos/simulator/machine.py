@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import marshal
 
-from chunter_nsq.smartos.simulator import zonexml
+from chunter_nsq.smartos.simulator import jsontext, zonexml
 from chunter_nsq.smartos.simulator.files import read_bytes, stamp, write_bytes
 from chunter_nsq.smartos.simulator.host import facts
 from chunter_nsq.smartos.simulator.pool import Dataset, Pool, Snapshot
@@ -239,7 +238,7 @@ def _json_file(path: str) -> dict[str, Any]:
     if not content:
         return {}
     try:
-        value: dict[str, Any] = json.loads(content)
+        value: dict[str, Any] = jsontext.loads(content)
     except ValueError:
         return {}
     return value

@@ -8,10 +8,10 @@ process that is killed leaves the last whole transaction. Not promised: data. A 
 from __future__ import annotations
 
 import _sqlite3 as sqlite3  # as sqlite3, without datetime, whose conversions no column has
-import json
 import os
 import time
 
+from chunter_nsq.smartos.simulator import jsontext
 from chunter_nsq.smartos.simulator.files import exists
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ class Dataset:
         self.refer: int = row[6]
         self.own: int = row[7]
         self.usedsnap: int = row[8]
-        self.local: dict[str, str] = json.loads(row[9]) if row[9] else {}
+        self.local: dict[str, str] = jsontext.loads(row[9]) if row[9] else {}
 
     def size(self, name: str) -> int:
         """A local property in bytes, 0 when it is not set."""
@@ -73,8 +73,8 @@ class Snapshot:
         self.creation: int = row[4]
         self.used: int = row[5]
         self.refer: int = row[6]
-        self.holds: dict[str, int] = json.loads(row[7]) if row[7] else {}
-        self.local: dict[str, str] = json.loads(row[8]) if row[8] else {}
+        self.holds: dict[str, int] = jsontext.loads(row[7]) if row[7] else {}
+        self.local: dict[str, str] = jsontext.loads(row[8]) if row[8] else {}
 
     @property
     def name(self) -> str:
@@ -180,7 +180,7 @@ class Pool:
             "INSERT INTO datasets VALUES(?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
             (
                 name, kind, _guid() if guid is None else guid, txg, int(time.time()) if creation is None else creation,
-                origin, refer, refer if own is None else own, json.dumps(local or {}),
+                origin, refer, refer if own is None else own, jsontext.dumps(local or {}),
             ),
         )  # fmt: skip
 
@@ -226,15 +226,15 @@ class Pool:
                 local.pop(key, None)
         if short:
             query = "UPDATE snapshots SET local = ? WHERE dataset = ? AND name = ?"
-            self._database.execute(query, (json.dumps(local), dataset, short))
+            self._database.execute(query, (jsontext.dumps(local), dataset, short))
         else:
-            self._database.execute("UPDATE datasets SET local = ? WHERE name = ?", (json.dumps(local), name))
+            self._database.execute("UPDATE datasets SET local = ? WHERE name = ?", (jsontext.dumps(local), name))
 
     def set_holds(self, snapshot: Snapshot) -> None:
         """The snapshot's holds are as they stand in it."""
         self._database.execute(
             "UPDATE snapshots SET holds = ? WHERE dataset = ? AND name = ?",
-            (json.dumps(snapshot.holds), snapshot.dataset, snapshot.short),
+            (jsontext.dumps(snapshot.holds), snapshot.dataset, snapshot.short),
         )
 
     def roll_back(self, target: Snapshot) -> None:

@@ -6,8 +6,7 @@ that is not well its state and its read, write and checksum errors (a plain stat
 
 from __future__ import annotations
 
-import json
-
+from chunter_nsq.smartos.simulator import jsontext
 from chunter_nsq.smartos.simulator.files import read_bytes, remove, write_bytes
 from chunter_nsq.smartos.simulator.host import facts
 from chunter_nsq.smartos.simulator.pool import FRESH_BYTES, Pool
@@ -65,7 +64,7 @@ class Health:
 def load(root: str) -> Health:
     """As it is."""
     content = read_bytes(f"{root}/{PLACE}")
-    told = json.loads(content) if content else {}
+    told = jsontext.loads(content) if content else {}
     devices = {
         name: Device(one) if isinstance(one, str) else Device(*one) for name, one in told.get("devices", {}).items()
     }
@@ -79,7 +78,7 @@ def save(root: str, health: Health) -> None:
         return
     devices = {name: one.stored() for name, one in health.devices.items() if one.failures or one.state != "ONLINE"}
     told = {"health": health.state, "devices": devices, "errors": health.errors}
-    write_bytes(f"{root}/{PLACE}", json.dumps(told, indent=1).encode())
+    write_bytes(f"{root}/{PLACE}", jsontext.dumps(told, indent=1).encode())
 
 
 def ail(root: str, state: str | None, devices: Mapping[str, Device], errors: int | None) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from chunter_nsq.smartos.simulator.host import is_real
 from chunter_nsq.smartos.simulator.pool import Pool
-from chunter_nsq.smartos.simulator.realnames import real_names
 
 
 def open_pool(root: str) -> Pool:
     """The host's pool, simulated or real."""
-    names = real_names(root)
-    if names is None:
-        return Pool(root)
-    from chunter_nsq.smartos.simulator.realpool import RealPool  # noqa: PLC0415 - most hosts have none
+    if is_real(root):
+        from chunter_nsq.smartos.simulator.realnames import real_names  # noqa: PLC0415 - most hosts have none
+        from chunter_nsq.smartos.simulator.realpool import RealPool  # noqa: PLC0415 - same
 
-    return RealPool(names)
+        if (names := real_names(root)) is not None:
+            return RealPool(names)
+    return Pool(root)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 
-from chunter_nsq.smartos.simulator.host import facts
+from chunter_nsq.smartos.simulator.host import REAL, facts, is_real
 
-KIND = "host:"
 TOOLS = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin")
 BEFORE = r"(?<![\w.:%/@#-])"
 AFTER = r"(?![\w.:%-])"
@@ -50,8 +49,7 @@ class RealNames:
 
 def real_names(root: str) -> RealNames | None:
     """The names of a host whose datasets are real; None when they are simulated."""
-    kind = str(facts(root).get("zfs", "simulated"))
-    return RealNames(root, kind.removeprefix(KIND)) if kind.startswith(KIND) else None
+    return RealNames(root, str(facts(root)["zfs"]).removeprefix(REAL)) if is_real(root) else None
 
 
 def base_of(kind: str) -> str:
@@ -60,7 +58,7 @@ def base_of(kind: str) -> str:
     Raises:
         ValueError: it names none.
     """
-    base = kind.removeprefix(KIND)
-    if not kind.startswith(KIND) or BASE.fullmatch(base) is None:
+    base = kind.removeprefix(REAL)
+    if not kind.startswith(REAL) or BASE.fullmatch(base) is None:
         raise ValueError(f"unknown kind of pool {kind!r}; there are simulated and host:POOL")
     return base

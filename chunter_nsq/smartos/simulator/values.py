@@ -23,11 +23,13 @@ HALVES = "[\ud800-\udfff]"
 
 def number(text: str) -> int | float:
     """``Number(text)``: NaN for what is none, Infinity for what is too large."""
-    import re  # noqa: PLC0415 - most tools read no numbers
-
     text = text.strip(BLANKS)
     if not text:
         return 0
+    if text.isascii() and text.isdigit():
+        return whole(float(text))
+    import re  # noqa: PLC0415 - most numbers are read by now
+
     if re.fullmatch(PREFIXED, text):
         return _rounded(int(text, 0))
     if re.fullmatch(DECIMAL, text):

@@ -6,9 +6,6 @@ of a name is the one that is kept, and of a truncated document there is what is 
 
 from __future__ import annotations
 
-import re
-from functools import cmp_to_key
-
 from chunter_nsq.smartos.simulator.values import (
     BLANKS,
     comma_numbers,
@@ -51,7 +48,7 @@ UNREADABLE: dict[Any, tuple[str, ...]] = {
     unbase64: (DECODED, "ERR_INVALID_ARG_TYPE"),
 }
 HVM_BRANDS = ("kvm", "bhyve")
-DISK, NIC, FILESYSTEM_TARGET = re.compile(r".*[-/]disk([0-9]+)"), re.compile("net([0-9]+)"), re.compile("(.*)")
+DISK, NIC, FILESYSTEM_TARGET = r".*[-/]disk([0-9]+)", "net([0-9]+)", "(.*)"
 
 
 class Unusable(ValueError):
@@ -188,19 +185,21 @@ def _finish(vm: dict[str, Any]) -> None:
     for key, field, pattern in (
         ("disks", "path", DISK), ("nics", "interface", NIC), ("filesystems", "target", FILESYSTEM_TARGET)
     ):  # fmt: skip
-        if key in vm:
-            vm[key].sort(key=cmp_to_key(_order(field, pattern)))
+        if len(vm.get(key, ())) > 1:
+            _sort(vm[key], field, pattern)
 
 
-def _order(field: str, pattern: re.Pattern[str]) -> Callable[[Any, Any], int]:
+def _sort(items: list[dict[str, Any]], field: str, pattern: str) -> None:
     """As the platform compares: by the number in the name, and what has none that is a number like anything."""
+    import re  # noqa: PLC0415 - most machines have one of each
+    from functools import cmp_to_key  # noqa: PLC0415 - same
 
     def place(item: dict[str, Any]) -> int | float:
-        found = pattern.fullmatch(item.get(field, ""))
+        found = re.fullmatch(pattern, item.get(field, ""))
         return number(found[1]) if found else 0
 
     def compare(one: dict[str, Any], other: dict[str, Any]) -> int:
         first, second = place(one), place(other)
         return (first > second) - (first < second)
 
-    return compare
+    items.sort(key=cmp_to_key(compare))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from chunter_nsq.smartos.simulator import jsontext
 from chunter_nsq.smartos.simulator.host import facts, nic_tags, padded, usbkey
 from chunter_nsq.smartos.simulator.process import Refused
 
@@ -55,10 +54,10 @@ def _sysinfo(process: Process) -> int:
     found = describe(process.root)
     if "p" in flags:
         for key, value in found.items():
-            text = value if isinstance(value, str) else json.dumps(value)
+            text = value if isinstance(value, str) else jsontext.dumps(value)
             process.line(f"{key.replace(' ', '_')}='{text}'")
     else:
-        process.line(json.dumps(found, indent=2))
+        process.line(jsontext.dumps(found, indent=2))
     return 0
 
 

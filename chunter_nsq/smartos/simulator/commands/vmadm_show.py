@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from chunter_nsq.smartos.simulator import jsontext
 from chunter_nsq.smartos.simulator.commands.vmadm import take_uuid
 from chunter_nsq.smartos.simulator.machine import Machines
 from chunter_nsq.smartos.simulator.process import Refused
@@ -24,7 +23,7 @@ INFO_TYPES = {
 
 def pretty(value: Any) -> str:
     """JSON as vmadm prints it."""
-    return json.dumps(value, indent=2, ensure_ascii=False)
+    return jsontext.dumps(value, indent=2, ensure_ascii=False)
 
 
 def _get(process: Process, _pace: Pace, words: list[str]) -> int:

@@ -8,11 +8,11 @@ restarter, a process of the simulated host, starts and watches them; it is asked
 from __future__ import annotations
 
 import errno
-import json
 import os
 import sys
 import time
 
+from chunter_nsq.smartos.simulator import jsontext
 from chunter_nsq.smartos.simulator.files import Lock, exists, make_folder, names, read_bytes, remove, write_bytes
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ def file_name(fmri: str) -> str:
 def all_of(root: str) -> dict[str, dict[str, Any]]:
     """The manifests by FMRI."""
     folder = f"{root}/{FOLDER}"
-    found = [json.loads(read_bytes(f"{folder}/{name}") or b"{}") for name in names(folder)]
+    found = [jsontext.loads(read_bytes(f"{folder}/{name}") or b"{}") for name in names(folder)]
     return {one["fmri"]: one for one in found if one}
 
 
@@ -46,7 +46,7 @@ def is_imported(root: str, fmri: str) -> bool:
 def keep(root: str, manifest: dict[str, Any]) -> None:
     """It is there from now on, or again with other methods."""
     make_folder(f"{root}/{FOLDER}")
-    write_bytes(f"{root}/{FOLDER}/{file_name(manifest['fmri'])}", json.dumps(manifest, indent=1).encode())
+    write_bytes(f"{root}/{FOLDER}/{file_name(manifest['fmri'])}", jsontext.dumps(manifest, indent=1).encode())
 
 
 def forget(root: str, fmri: str) -> None:
@@ -57,14 +57,14 @@ def forget(root: str, fmri: str) -> None:
 
 def status(root: str, fmri: str) -> dict[str, Any]:
     """What it does: ``start_pid``, ``contract``, ``reason``; each only when there is one."""
-    found: dict[str, Any] = json.loads(read_bytes(f"{root}/{STATUS}/{file_name(fmri)}") or b"{}")
+    found: dict[str, Any] = jsontext.loads(read_bytes(f"{root}/{STATUS}/{file_name(fmri)}") or b"{}")
     return found
 
 
 def tell(root: str, fmri: str, told: dict[str, Any]) -> None:
     """Say what it does."""
     make_folder(f"{root}/{STATUS}")
-    write_bytes(f"{root}/{STATUS}/{file_name(fmri)}", json.dumps(told).encode())
+    write_bytes(f"{root}/{STATUS}/{file_name(fmri)}", jsontext.dumps(told).encode())
 
 
 def ask(root: str, verb: str, fmri: str) -> None:
