@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from chunter_nsq.smartos.simulator import realzfs
-from chunter_nsq.smartos.simulator.commands.zfs_change import tell
 from chunter_nsq.smartos.simulator.process import Refused
 from chunter_nsq.smartos.simulator.realnames import real_names
 
@@ -40,6 +39,8 @@ def _zfs(process: Process, names: RealNames) -> int:
             process.err(names.simulated(said.err).rstrip("\n"))
         status = said.status
     if status == 0 and verb in CHANGES:
+        from chunter_nsq.smartos.simulator.commands.zfs_change import tell  # noqa: PLC0415 - most only look
+
         tell(process, {word.partition("@")[0] for word in words[1:] if word.startswith("zones/")})
     return status
 
