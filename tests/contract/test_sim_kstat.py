@@ -146,6 +146,7 @@ def test_how_it_ends(host: Host, words: tuple[str, ...], status: int):
     assert status == host.run("kstat", *words).returncode
 
 
+@pytest.mark.alone
 def test_a_thousand_zones_are_read_at_once(tmp_path: Path):
     """What the agent asks for, in a fraction of a second."""
     host = Host(create(tmp_path / "host", zones=1000))
