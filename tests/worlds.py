@@ -219,7 +219,8 @@ class Ears:
         self.misshapen: list[str] = []
         self._shapes = shapes()
         self._news = asyncio.Condition()
-        connection = Connection(nsqd=(Address.parse(nsqd.tcp_address),), hostname="ears")
+        address = Address.parse(nsqd.tcp_address)
+        connection = Connection(nsqd=(address,), hostname="ears", handshake_timeout_seconds=10 * SLOWNESS)
         self._consumers = [
             Consumer(connection, topic, f"ears{os.urandom(4).hex()}", self._hear) for topic in (topics or TOPICS)
         ]
