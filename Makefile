@@ -45,7 +45,7 @@ up: setup ## the same world kept running, for playing (ctrl-C ends it; CHUNTER_U
 
 test: setup lint ## lint, types, and every test on real parts, with branch coverage
 	@$(BIN)/python -m pytest -m "not alone" --cov --cov-report= $(PYTEST_FLAGS)
-	@$(BIN)/python -m pytest -m alone --cov --cov-append --cov-report=term -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -m alone --cov --cov-append --cov-report=term
 
 test-long: setup ## chance gets many tries: 20 disasters, 50 crashes of backups and restores (an hour and more)
 	@CHUNTER_RESTORE_ROUNDS=20 CHUNTER_CRASH_ROUNDS=50 $(BIN)/python -m pytest -v -s \
