@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NSQ_APPS := nsqd nsqlookupd nsqadmin nsq_tail nsq_stat nsq_to_file to_nsq
-# Tests mostly wait for servers and tools: four at a time on two cores.
-PYTEST_FLAGS ?= -n 4 --dist worksteal
+# Tests mostly wait for servers and tools: three at a time on two cores.
+PYTEST_FLAGS ?= -n 3 --dist worksteal
 # Tests start agents by the hundred: Python keeps what it compiled, also where the environment would not have it.
 unexport PYTHONDONTWRITEBYTECODE
 
