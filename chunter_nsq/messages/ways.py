@@ -12,7 +12,7 @@ from chunter_nsq.fifo.docker import dataset_of
 from chunter_nsq.fifo.facts import HostFacts
 from chunter_nsq.fifo.update import create_update
 from chunter_nsq.messages.shapes import Shape
-from chunter_nsq.smartos.docker_names import is_docker_name
+from chunter_nsq.smartos.docker_names import FORM, is_docker_name
 from chunter_nsq.smartos.names import is_uuid
 
 Faults = dict[str, Any]
@@ -105,7 +105,7 @@ def _docker_faults(dataset: Mapping[str, Any] | None) -> Faults:
         return {}
     faults = {name: ["must not stand beside docker"] for name in dataset if name not in _BESIDE_DOCKER}
     if not isinstance(dataset["docker"], str) or not is_docker_name(dataset["docker"]):
-        faults["docker"] = ["must be a docker image's name such as busybox:latest or quay.io/prometheus/busybox:latest"]
+        faults["docker"] = [f"must be {FORM}"]
     return {"dataset": faults} if faults else {}
 
 

@@ -11,6 +11,7 @@ from chunter_nsq.smartos.names import is_uuid
 
 HUB = "docker.io"
 LATEST = "latest"
+FORM = "a docker image's name such as busybox:latest or quay.io/prometheus/busybox:latest"
 _LONGEST_NAME = 255
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST = rf"(?:localhost|{_LABEL}(?:\.{_LABEL})+|{_LABEL}(?=:))(?::[0-9]{{1,5}})?"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chunter_nsq.errors import NotFound
+from chunter_nsq.smartos.docker_names import FORM as DOCKER_FORM
 from chunter_nsq.smartos.docker_names import is_image
 from chunter_nsq.smartos.documents import read_object, read_objects
 from chunter_nsq.smartos.names import checked, checked_uuid, is_dataset, is_uuid
@@ -16,7 +17,7 @@ from chunter_nsq.smartos.transcript import Transcript
 
 IMGADM = "usr/sbin/imgadm"
 IMPORT_SECONDS = 3600.0
-IMAGE_FORM = "an image's uuid, or a docker image's name such as busybox:latest or quay.io/prometheus/busybox:latest"
+IMAGE_FORM = f"an image's uuid, or {DOCKER_FORM}"
 _MEBIBYTE = 2**20
 _TAG = "docker:tag:"
 
