@@ -64,6 +64,7 @@ async def test_what_happens_between_two_streams_is_told(ears: Ears, new_host: Ca
     uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
     first = await _stream(host)
     await ears.until(lambda e: e["type"] == "chunter.zone.update")
+    await ears.when(lambda: ["running"] == _states(ears))
     await host.chunter("simulator", "fault", str(host.platform), "vmadm", "events", "--exit", "1")
     os.kill(first, signal.SIGKILL)
     await ears.when(lambda: ["failing"] == _warned(ears))
