@@ -193,7 +193,7 @@ class Agent:
             vmadm=self.vmadm,
             zfs=Zfs(self.runner, _ZFS_SECONDS),
             imgadm=imgadm,
-            imports=Imports(imgadm, ZfsDatasets(self.runner)),
+            imports=Imports(imgadm, ZfsDatasets(self.runner), self.outbox),
             prtconf=prtconf,
             svcadm=Svcadm(self.runner),
             zlogin=Zlogin(self.runner),
@@ -213,7 +213,7 @@ class Agent:
             stopping=self._stop,
         )
         self.dispatcher.execution.tools = self.tools
-        self.sweeping = Sweeping(self.outbox, self.tools.zfs, self.tools.backups, self.dispatcher.is_known)
+        self.sweeping = Sweeping(self.outbox, self.tools.zfs, self.tools.backups, self._is_under_way)
         self.publishers = publishers.schedule(self.tools)
         self.dispatcher.execution.listeners = [one.tell for one in self.publishers if isinstance(one, Listener)]
         self.consumers = [Consumer(lasting, topic, host_id, self.dispatcher.accept) for topic in topics]
@@ -227,6 +227,10 @@ class Agent:
     def _allows(self, group: str) -> bool:
         """By the configuration as it is now."""
         return self.config.allows(group)
+
+    def _is_under_way(self, command_id: str) -> bool:
+        """Whether a command waits or runs, or others wait for what it began."""
+        return self.dispatcher.is_known(command_id) or self.tools.imports.is_for(command_id)
 
     async def run(self) -> None:
         """Start, wait for a signal, stop."""

@@ -30,6 +30,7 @@ EVERY: Errors = {
     InvalidMessage: "it is not as this page says; every fault is named with its place",
     NotAuthorized: "this host takes signed commands, and the signature is missing or wrong, or its key may not do this",
     Expired: "`expires` had passed before it began",
+    Interrupted: "the agent was replaced meanwhile by a version that does not know it",
     Internal: "a fault of the agent itself; its log has the command's id",
 }
 SWITCHED: Errors = {Forbidden: "it is switched off in chunter.conf"}

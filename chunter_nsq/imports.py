@@ -6,6 +6,9 @@ cannot be had are told so at once. An import goes on as long as somebody waits f
 any more, what there was of it is destroyed; layers of a docker image that came whole stay, as images of their own.
 
 A docker image is known by its name until imgadm tells the uuid: imports of a name are shared like those of a uuid.
+
+What is coming is noted for the command that began the import, so that what a killed agent left half-made is destroyed
+as well: by the next import for that command, or when it has ended, by the sweeping of what commands leave behind.
 """
 
 from __future__ import annotations
@@ -13,17 +16,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
-from chunter_nsq.errors import Fault, NotFound
+from chunter_nsq.backup.memo import Memo, Records
+from chunter_nsq.errors import Fault
 from chunter_nsq.smartos.docker_names import canonical
 from chunter_nsq.smartos.imgadm import Imgadm
+from chunter_nsq.smartos.runner import current_command
 from chunter_nsq.smartos.transcript import Transcript
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 
 log = logging.getLogger(__name__)
 
+_RECEIVING = "receiving"  # of a memo: datasets that are nobody's once its command has ended
 _LOOK_SECONDS = 2.0
 _REMEMBERED = 100
 
@@ -38,6 +44,7 @@ class Arrival:
 
 @dataclass(eq=False, slots=True)
 class _Import:
+    command: str
     task: asyncio.Task[str]
     transcript: Transcript
     waiting: set[object] = field(default_factory=set)
@@ -52,9 +59,10 @@ class _Failure:
 class Imports:
     """The imports of one host; ``pool`` is where the images live."""
 
-    def __init__(self, imgadm: Imgadm, datasets: ZfsDatasets, pool: str = "zones") -> None:
+    def __init__(self, imgadm: Imgadm, datasets: ZfsDatasets, records: Records, pool: str = "zones") -> None:
         self._imgadm = imgadm
         self._datasets = datasets
+        self._records = records
         self._pool = pool
         self._running: dict[str, _Import] = {}
         self._failures: dict[str, _Failure] = {}
@@ -62,6 +70,10 @@ class Imports:
     def is_running(self, image: str) -> bool:
         """Whether the image of this uuid is on its way, alone or as a layer."""
         return any(image in one.transcript.coming for one in self._running.values())
+
+    def is_for(self, command_id: str) -> bool:
+        """Whether an import goes on that this command began, whether or not it waits for it still."""
+        return any(one.command == command_id for one in self._running.values())
 
     async def bring(self, image: str, source: str | None = None, *, asked: float) -> AsyncIterator[Arrival]:
         """Import an image, or wait for the import of it; yields how far it is, every two seconds, and the end.
@@ -94,10 +106,11 @@ class Imports:
                 await asyncio.gather(one.task, return_exceptions=True)
 
     def _start(self, key: str, image: str, source: str | None) -> _Import:
-        transcript = Transcript(image)
-        task = asyncio.create_task(self._import(key, image, source, transcript), name=f"import {image}")
+        command, transcript = current_command.get() or key, Transcript(image)
+        memo = Memo(self._records, command)
+        task = asyncio.create_task(self._import(key, image, source, transcript, memo), name=f"import {image}")
         task.add_done_callback(lambda ended: self._ended(key, ended))
-        self._running[key] = _Import(task, transcript)
+        self._running[key] = _Import(command, task, transcript)
         return self._running[key]
 
     def _ended(self, key: str, task: asyncio.Task[str]) -> None:
@@ -105,31 +118,46 @@ class Imports:
         if not task.cancelled() and task.exception() is not None:
             log.warning("imports.failed", extra={"image": key, "reason": str(task.exception())})
 
-    async def _import(self, key: str, image: str, source: str | None, transcript: Transcript) -> str:
+    async def _import(self, key: str, image: str, source: str | None, transcript: Transcript, memo: Memo) -> str:
+        await memo.load()
+        left = [str(name) for name in memo.known.get(_RECEIVING, ())]
+
+        async def note() -> None:
+            await memo.keep(_RECEIVING, [*dict.fromkeys([*left, *map(self._partial, transcript.coming)])])
+
         try:
-            uuid = await self._imgadm.import_image(image, source, self._pool, transcript)
+            await note()
+            uuid = await self._imgadm.import_image(image, source, self._pool, transcript, note)
         except asyncio.CancelledError:
-            await self._sweep(transcript)
+            await self._sweep(memo, [*left, *map(self._partial, transcript.coming)])
             raise
         except Fault as fault:
-            await self._sweep(transcript)
-            self._failures.pop(key, None)
-            self._failures[key] = _Failure(time.time(), fault)
-            if len(self._failures) > _REMEMBERED:
-                del self._failures[next(iter(self._failures))]
+            await self._sweep(memo, [*left, *map(self._partial, transcript.coming)])
+            self._remember(key, fault)
             raise
+        await self._sweep(memo, left)
         self._failures.pop(key, None)
         return uuid
 
-    async def _sweep(self, transcript: Transcript) -> None:
-        """Destroy what there is of images that did not come."""
-        for image in transcript.coming:
-            try:
-                await self._datasets.destroy(self._partial(image), recursive=True)
-            except NotFound:
-                continue
-            except Fault as fault:
-                log.warning("imports.leftover", extra={"dataset": self._partial(image), "reason": fault.message})
+    def _remember(self, key: str, fault: Fault) -> None:
+        self._failures.pop(key, None)
+        self._failures[key] = _Failure(time.time(), fault)
+        if len(self._failures) > _REMEMBERED:
+            del self._failures[next(iter(self._failures))]
+
+    async def _sweep(self, memo: Memo, partials: Iterable[str]) -> None:
+        """Destroy what there is of images that did not come; what cannot be now stays noted."""
+        gone = [await self._is_gone(partial) for partial in partials]
+        if all(gone):
+            await memo.forget()
+
+    async def _is_gone(self, partial: str) -> bool:
+        try:
+            await self._datasets.discard(partial)
+        except Fault as fault:
+            log.warning("imports.leftover", extra={"dataset": partial, "reason": fault.message})
+            return False
+        return True
 
     async def _bytes_there(self, transcript: Transcript) -> int:
         """Those of the one that is being installed; imgadm installs one at a time."""

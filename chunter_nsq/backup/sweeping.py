@@ -1,4 +1,4 @@
-"""What commands left behind that have ended, put in order: holds, datasets beside machines, uploads.
+"""What commands left behind that have ended, put in order: holds, datasets beside machines, half images, uploads.
 
 Theory: a command notes what it makes before it makes it, and its notes go with its end. So notes of a command that is
 not under way any more are of one that could not clean up: of an agent that was killed and whose successor did not know
@@ -33,7 +33,7 @@ _FILE = "file "
 
 
 class Sweeping:
-    """``is_known`` says of a command's id whether it waits or runs."""
+    """``is_known`` says of a command's id whether it, or what it began, is under way."""
 
     def __init__(self, records: Records, zfs: Zfs, backups: Backups, is_known: Callable[[str], bool]) -> None:
         self._records = records

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,12 @@ class Imgadm:
         return True
 
     async def import_image(
-        self, image: str, source: str | None = None, pool: str = "zones", transcript: Transcript | None = None
+        self,
+        image: str,
+        source: str | None = None,
+        pool: str = "zones",
+        transcript: Transcript | None = None,
+        more: Callable[[], Awaitable[None]] | None = None,
     ) -> str:
         """Fetch and install an image; one that is installed already is a success. Takes minutes.
 
@@ -118,6 +123,7 @@ class Imgadm:
             source: The only source to ask.
             pool: Where it is to lie.
             transcript: Who wants to know meanwhile what is coming.
+            more: Called whenever one more image is coming.
 
         Returns:
             Its uuid.
@@ -126,7 +132,8 @@ class Imgadm:
         told = Transcript(image) if transcript is None else transcript
         async with self._runner.lines(argv, timeout_seconds=IMPORT_SECONDS, mutates=True) as lines:
             async for line in lines:
-                told.read(line.decode(errors="replace"))
+                if told.read(line.decode(errors="replace")) and more is not None:
+                    await more()
             completed = Completed(argv, lines.exit_status or 0, b"", lines.stderr, 0.0)
         try:
             check(completed, attempted)

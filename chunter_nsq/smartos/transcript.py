@@ -27,8 +27,9 @@ class Transcript:
         """The images that may lie half-made on the pool, in the order in which they were told of."""
         return tuple(self._coming)
 
-    def read(self, line: str) -> None:
-        """The next line."""
+    def read(self, line: str) -> bool:
+        """The next line; whether it tells of one more that is coming."""
+        known = len(self._coming)
         if self.image is None and (named := _NAMED.match(line)):
             self.image = named[1]
             self._coming[named[1]] = None
@@ -36,3 +37,4 @@ class Transcript:
             self._coming[downloaded[1]] = None
         elif imported := _IMPORTED.match(line):
             self._coming.pop(imported[1], None)
+        return len(self._coming) > known

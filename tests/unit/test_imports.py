@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from core_parts import opened_outbox
 from tool_scripts import shell_tool
 
+from chunter_nsq.backup.memo import SPACE, Records
 from chunter_nsq.errors import ToolFailed
 from chunter_nsq.imports import Imports
+from chunter_nsq.messages.events import Note, compact
 from chunter_nsq.smartos.imgadm import Imgadm
-from chunter_nsq.smartos.runner import Runner
+from chunter_nsq.smartos.runner import Runner, current_command
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 
 IMAGE = "85d0f826-0131-11ed-973d-2bfeef68011f"
@@ -22,12 +25,13 @@ THIRD = "2feb5257-cb6a-fcd0-8789-dfcb3d934263"
 
 
 class Shop:
-    """Imports whose tool waits for a file ``open`` and ends as ``status`` says."""
+    """Imports whose tool waits for a file ``open`` and fails when there is one ``fail``."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, records: Records) -> None:
         self.root = root
+        self.records = records
         self.runner = Runner(root)
-        self.imports = Imports(Imgadm(self.runner), ZfsDatasets(self.runner))
+        self.imports = Imports(Imgadm(self.runner), ZfsDatasets(self.runner), records)
         shell_tool(
             root,
             "imgadm",
@@ -35,7 +39,12 @@ class Shop:
             f"while [ ! -e {root}/open ]; do /bin/sleep 0.02; done\n"
             f"[ -e {root}/fail ] || exit 0\necho 'imgadm import: error (DownloadError): gone' >&2\nexit 1",
         )
-        shell_tool(root, "zfs", f'echo "$@" >> {root}/zfs.argv\necho "cannot open: dataset does not exist" >&2\nexit 1')
+        shell_tool(
+            root,
+            "zfs",
+            f'echo "$@" >> {root}/zfs.argv\n[ ! -e {root}/denied ] || echo "permission denied" >&2\n'
+            f'[ -e {root}/denied ] || echo "cannot open: dataset does not exist" >&2\nexit 1',
+        )
 
     def set(self, *names: str) -> None:
         """Make these files."""
@@ -65,9 +74,10 @@ class Shop:
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
     """A shop whose tools end with the test."""
-    one = Shop(tmp_path)
-    yield one
-    await one.runner.close()
+    async with opened_outbox(tmp_path / "chunter.db") as records:
+        one = Shop(tmp_path, records)
+        yield one
+        await one.runner.close()
 
 
 async def test_one_import_for_all(shop: Shop) -> None:
@@ -147,3 +157,37 @@ async def test_a_cancelled_name_is_swept_too(shop: Shop) -> None:
     want.cancel()
     await asyncio.gather(want, return_exceptions=True)
     assert [f"destroy -r zones/{image}-partial" for image in (IMAGE, THIRD)] == shop.lines("zfs")
+
+
+async def test_what_is_coming_is_noted_before_it_is_there(shop: Shop) -> None:
+    """For the command that began it, layers as imgadm tells of them; nothing is noted once it has come."""
+    (shop.root / "said").write_text(f"Importing {IMAGE} (x)\nDownloaded image {THIRD}\n")
+    current_command.set("create-1")
+    want = asyncio.create_task(shop.want("redis"))
+    current_command.set(None)
+    noted = compact([f"zones/{image}-partial" for image in (IMAGE, THIRD)])
+    while await shop.records.recall(SPACE) != {"create-1 receiving": noted}:
+        await asyncio.sleep(0.02)
+    assert shop.imports.is_for("create-1")
+    shop.set("open")
+    assert "there" == await want
+    assert {} == await shop.records.recall(SPACE)
+    assert not shop.imports.is_for("create-1")
+    assert [] == shop.lines("zfs")
+
+
+async def test_what_a_killed_agent_left_goes_with_the_next_import(shop: Shop) -> None:
+    """Of the same command, whether that comes or not; what cannot be destroyed stays noted."""
+    left = Note(SPACE, "create-1 receiving", compact([f"zones/{OTHER}-partial"]))
+    current_command.set("create-1")
+    shop.set("open")
+    await shop.records.put([left])
+    assert "there" == await shop.want()
+    assert [f"destroy -r zones/{OTHER}-partial"] == shop.lines("zfs")
+    assert {} == await shop.records.recall(SPACE)
+    shop.set("denied", "fail")
+    await shop.records.put([left])
+    assert "DownloadError" in await shop.want()
+    assert [f"destroy -r zones/{image}-partial" for image in (OTHER, OTHER, IMAGE)] == shop.lines("zfs")
+    both = compact([f"zones/{image}-partial" for image in (OTHER, IMAGE)])
+    assert {"create-1 receiving": both} == await shop.records.recall(SPACE)

@@ -32,8 +32,10 @@ def test_what_may_lie_half_made() -> None:
         "redis:3", f"Importing {REDIS} (x)", f"Downloaded image {REDIS} (1 B)", f"Downloaded image {BASE} (2 B)"
     )
     assert [REDIS, BASE] == [*told.coming]
-    told.read(f"Imported image {BASE} (docker-layer@ceb36c1da065)")
+    assert not told.read(f"Imported image {BASE} (docker-layer@ceb36c1da065)")
     assert [REDIS] == [*told.coming]
+    assert told.read(f"Downloaded image {ALPINE} (3 B)")
+    assert not told.read(f"Downloaded image {ALPINE} (3 B)")
 
 
 def test_a_uuid_is_known_before_a_word_was_said() -> None:
