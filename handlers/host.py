@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator
 
 from chunter_nsq import __version__
 from chunter_nsq.actions import Done, Lane, Yield, action
-from chunter_nsq.errors import InvalidMessage
+from chunter_nsq.errors import Fault, InvalidMessage
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import Replay
 from chunter_nsq.tools import Tools
+
+log = logging.getLogger(__name__)
 
 
 @action("host.ping", instant=True)
@@ -22,10 +25,15 @@ async def ping(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"version": __version__, "uptime_seconds": uptime, "simulated": host.simulated})
 
 
-@action("host.info", instant=True)
+@action("host.info")
 async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
-    """What the host announces."""
+    """What the host announces; `resources` is empty only when the platform does not tell."""
     del command
+    if not tools.host.resources:  # nobody has looked yet
+        try:
+            tools.host.resources = await tools.memory.figures()
+        except Fault as fault:
+            log.warning("host.unaccounted", extra={"reason": fault.message})
     yield Done(await tools.host.announcement(tools.actions, tools.config()))
 
 

@@ -110,6 +110,22 @@ async def test_memory_follows_the_machines(ears: Ears, new_host: Callable[..., H
     assert [0, 512, 700, 300, 0] == [one["provisioned-memory"] for one in _accounts(ears)]
 
 
+async def test_host_info_looks_at_memory_itself(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """It has the resources before anything accounted for them, and all the rest while the platform does not tell."""
+    host = new_host(settings={"update_services_interval": "10m"})
+    await host.chunter("simulator", "fault", str(host.platform), "prtconf", "--denied")
+    await host.start().ready()
+    await ears.until(
+        lambda e: e["type"] == "chunter.host.warning" and e["data"]["data"]["source"] == "memory", timeout_seconds=60
+    )
+    told = (await ears.result(host.send("host.info")))["result"]
+    assert (host.id, {}) == (told["host"], told["resources"])
+    await host.chunter("simulator", "faults", str(host.platform), "--clear")
+    told = (await ears.result(host.send("host.info")))["result"]
+    assert (130934, 0) == (told["resources"]["total-memory"], told["resources"]["provisioned-memory"])
+    assert [] == _accounts(ears)
+
+
 def _accounts(ears: Ears) -> list[dict[str, int]]:
     return [event["data"]["data"] for event in ears.of("chunter.memory.update")]
 
