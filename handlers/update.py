@@ -9,7 +9,16 @@ from collections.abc import AsyncIterator
 from chunter_nsq import __version__, errors
 from chunter_nsq.actions import Done, Lane, Progress, Yield, action
 from chunter_nsq.endings import TOOLS
-from chunter_nsq.errors import ChecksumMismatch, Fault, Interrupted, InvalidState, NotFound, StorageFailed, Unsupported
+from chunter_nsq.errors import (
+    ChecksumMismatch,
+    Fault,
+    InsufficientResources,
+    Interrupted,
+    InvalidState,
+    NotFound,
+    StorageFailed,
+    Unsupported,
+)
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import HostUpdate
 from chunter_nsq.release.state import CURRENT, UPDATED, State, Wanted
@@ -32,6 +41,7 @@ _SILENT_LOOKS = 150  # so many in a row, half a minute, without an updater: it d
         InvalidState: "another update runs, or the updater is switched off",
         NotFound: "there is no such version",
         StorageFailed: "the server of releases could not be asked",
+        InsufficientResources: "there is no space for it on the disk",
         ChecksumMismatch: "what was fetched is not what the index or the signature says",
         Interrupted: "the updater is gone",
     }

@@ -57,6 +57,8 @@ def update(
         raise Failure(str(fault)) from None
     except Fault as fault:
         raise Failure(fault.message) from None
+    except OSError as fault:
+        raise Failure(f"How far the update is cannot be written to {paths.update}: {fault}") from None
     _told(state)
     raise SystemExit(EXITS[state.phase])
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import http.client
 import importlib
+import shutil
 import ssl
 import time
 import urllib.error
@@ -15,7 +17,7 @@ import zlib
 from pathlib import Path
 
 from chunter_nsq import __version__
-from chunter_nsq.errors import ChecksumMismatch, StorageFailed
+from chunter_nsq.errors import ChecksumMismatch, InsufficientResources, StorageFailed
 from chunter_nsq.release.index import Release
 
 SILENCE_SECONDS = 30.0
@@ -24,6 +26,7 @@ PAUSE_SECONDS = 1.0
 UNPACKED_LIMIT_BYTES = 2**30
 _PIECE_BYTES = 2**16
 _PARTIAL = 206
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def read(url: str, limit_bytes: int) -> bytes:
@@ -49,6 +52,7 @@ def download(base: str, release: Release, folder: Path) -> Path:
 
     Raises:
         StorageFailed: it cannot be had; what came is kept for the next time.
+        InsufficientResources: there is no space for it; what came is thrown away, others need the last of it.
         ChecksumMismatch: it is not the file that the index names; it is thrown away.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,6 +67,9 @@ def download(base: str, release: Release, folder: Path) -> Path:
         try:
             _continue(url, target, release.size_bytes)
         except (OSError, http.client.HTTPException) as fault:
+            if _is_full(fault):
+                target.unlink(missing_ok=True)
+                raise _no_space(f"{release.file} ({release.size_bytes} bytes)", folder) from None
             said = _why(fault)
         have = target.stat().st_size if target.exists() else 0
         if have >= release.size_bytes:
@@ -78,7 +85,8 @@ def unpack(file: Path, target: Path) -> Path:
     """Gunzip a checked file.
 
     Raises:
-        StorageFailed: it cannot be unpacked, or has no space.
+        StorageFailed: it cannot be unpacked.
+        InsufficientResources: there is no space for it; neither the file nor a part of what was in it stays.
     """
     try:
         with gzip.open(file) as packed, target.open("wb") as output:
@@ -88,6 +96,9 @@ def unpack(file: Path, target: Path) -> Path:
                     raise StorageFailed(f"{file.name} unpacks to more than {UNPACKED_LIMIT_BYTES} bytes")
     except (OSError, EOFError, zlib.error) as fault:
         target.unlink(missing_ok=True)
+        if _is_full(fault):
+            file.unlink()
+            raise _no_space(target.name, target.parent) from None
         raise StorageFailed(f"{file} cannot be unpacked to {target}: {fault}") from None
     return target
 
@@ -121,6 +132,19 @@ def _opened(url: str, start: int) -> http.client.HTTPResponse:
         request, timeout=SILENCE_SECONDS, context=_trust()
     )
     return answer
+
+
+def _is_full(fault: Exception) -> bool:
+    return isinstance(fault, OSError) and fault.errno in _FULL
+
+
+def _no_space(what: str, folder: Path) -> InsufficientResources:
+    free = shutil.disk_usage(folder).free
+    return InsufficientResources(
+        f"There is no space for {what} below {folder}, where {free} bytes are free; nothing was replaced."
+        " Make room and update again.",
+        {"free": free},
+    )
 
 
 def _trust() -> ssl.SSLContext:

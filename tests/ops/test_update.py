@@ -6,7 +6,10 @@ import asyncio
 import gzip
 import hashlib
 import json
-from collections.abc import Callable
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +216,56 @@ async def test_what_was_tampered_with_is_refused(site: Site, ears: Ears, shop: S
 def installed(site: Site) -> dict[str, str]:
     """Everything in place but what the agent writes itself."""
     return {name: what for name, what in site.files().items() if not name.startswith(f"{site.root}/var")}
+
+
+@contextmanager
+def small_disk(folder: Path, size_bytes: int) -> Iterator[None]:
+    """A disk of its own for a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", folder]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        (pytest.fail if os.environ.get("CHUNTER_REQUIRE_ALL") == "1" else pytest.skip)("the right to mount is missing")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.parametrize("is_fetched", [False, True], ids=["fetching", "unpacking"])
+async def test_a_full_disk_ends_an_update(site: Site, ears: Ears, shop: Shop, workshop: Workshop, *, is_fetched: bool):
+    """It is named, by hand and by command, with nothing replaced and nothing left of what was fetched."""
+    release = workshop.build("0.2.0")
+    workshop.publish(shop.rel, release)
+    there, pid, folder = installed(site), site.pid, site.updates().folder
+    with small_disk(folder, 2**20 + (len(release.content) if is_fetched else 0)):
+        done = await updated(site)
+        asked = await ears.result(site.send("host.update"), 60)
+        left = sorted(one.name for one in folder.iterdir())
+
+    words = f"There is no space for chunter-0.2.0{'' if is_fetched else '.gz'}"
+    assert (1, True) == (done.returncode, words in done.stderr), done.stdout + done.stderr
+    assert ("failed", "insufficient_resources", True) == (
+        asked["status"], asked["error"]["code"], words in asked["error"]["message"],
+    ), asked  # fmt: skip
+    assert ["lock", "state.json"] == left
+    assert 2 == sum(path.endswith(".gz") for path, _ in shop.asked)
+    assert (there, pid, "online") == (installed(site), site.pid, site.state())
+
+
+async def test_a_disk_without_a_byte_left_ends_an_update(site: Site, shop: Shop, workshop: Workshop):
+    """Before anything is fetched, in one sentence."""
+    workshop.publish(shop.rel, workshop.build("0.2.0"))
+    there, folder = installed(site), site.updates().folder
+    with small_disk(folder, 2**16):
+        (folder / "lock").touch()
+        with (folder / "ballast").open("wb", buffering=0) as ballast:
+            ballast.write(bytes(2**16))  # what does not fit is not written
+        done = await updated(site)
+
+    words = f"How far the update is cannot be written to {folder}: [Errno 28] No space left on device\n"
+    assert (1, words) == (done.returncode, done.stderr.removeprefix("Error: "))
+    assert [] == [path for path, _ in shop.asked if path.endswith(".gz")]
+    assert there == installed(site)
 
 
 async def test_a_download_that_was_cut_goes_on_where_it_ended(site: Site, shop: Shop, workshop: Workshop):
