@@ -50,7 +50,7 @@ def _told(connection: sqlite3.Connection) -> dict[str, Any]:
             {"topic": name, "next": following, "sent": sent, "waiting": following - 1 - sent}
             for name, following, sent in connection.execute("SELECT name, next, sent FROM topics ORDER BY name")
         ],
-        "stored_events": connection.execute("SELECT count(*) FROM events").fetchone()[0],
+        "stored_events": connection.execute("SELECT coalesce(sum(count), 0) FROM events").fetchone()[0],
     }
 
 

@@ -4,10 +4,11 @@ Responsibilities: gives each event its epoch, id and a sequence that is gapless 
 transaction of whatever made it true; sends each topic's events in order, many at a time; forgets an event only
 when nsqd said OK to it and its retention is over, or when space runs out.
 
-Theory: `write` runs on the database's thread inside somebody's transaction. Once that is committed the rows are
-queued to the topic's sender on the loop. A sender takes what there is, publishes it, and moves the topic's mark
-`sent`; the mark is written with the next commit, at the latest after a second. After a crash everything behind the
-mark is sent again with the same ids. A sender that falls behind reads on from the file, so memory stays bounded.
+Theory: `write` runs on the database's thread inside somebody's transaction; what a transaction writes to a topic is a
+row of the file, however many events that are. Once that is committed the rows are queued to the topic's sender on the
+loop. A sender takes what there is, publishes it, and moves the topic's mark `sent`; the mark is written with the next
+commit, at the latest after a second. After a crash everything behind the mark is sent again with the same ids. A sender
+that falls behind reads on from the file, so memory stays bounded.
 
 Space: above `limit_bytes` the oldest sent events go first, then the oldest unsent statistics, and a
 chunter.host.dropped event tells the range; when such an event is dropped itself, the next one tells its range too.
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 
 _PRUNE_SECONDS = 60.0
 _MARK_SECONDS = 1.0
-_LOAD_ROWS = 500
+_LOAD_EVENTS = 500
 _LOAD_BYTES = 2**20
 
 
@@ -149,12 +150,13 @@ class Outbox:
         stop = end if last is None else min(last, end)
         count, after = 0, first - 1
         while after < stop:
-            rows = await self._load(number, after, stop, _LOAD_ROWS)
+            rows = await self._load(number, after, stop, _LOAD_EVENTS)
             if not rows:
                 break
-            await self._publish(topic, [row.body for row in rows])
-            count += len(rows)
-            after = rows[-1].sequence
+            bodies = [body for row in rows for body in row.bodies]
+            await self._publish(topic, bodies)
+            count += len(bodies)
+            after = rows[-1].last
         return count
 
     async def prune(self) -> None:
@@ -197,7 +199,7 @@ class Outbox:
         """Write marks and counters, and make room."""
         drops = self._shelf.settle(connection, self.limit_bytes)
         self.write(connection, [Event("announce", DROPPED, self._host, data) for data in drops.data()])
-        self._shelf.write_counters(connection)
+        self._shelf.finish(connection)
 
     def committed(self) -> Callable[[], None] | None:
         """Queue what was written to its senders."""
@@ -213,10 +215,12 @@ class Outbox:
     def _deliver(self, fresh: list[tuple[Topic, Row]], forgotten: list[str]) -> None:
         for name in forgotten:
             self._senders.pop(name, None)
+        listener = self.listener
         for topic, row in fresh:
             self._sender(topic).offer(row)
-            if self.listener is not None:
-                self.listener(topic.name, row.body)
+            if listener is not None:
+                for body in row.bodies:
+                    listener(topic.name, body)
 
     def _sender(self, topic: Topic) -> Sender:
         sender = self._senders.get(topic.name)
@@ -235,19 +239,22 @@ class Outbox:
         return sender
 
     async def _load(self, number: int, after: int, stop: int, count: int) -> list[Row]:
-        """Some of the events behind ``after`` up to ``stop``: at most ``count``, and no more than memory can bear."""
+        """Some of the events behind ``after`` up to ``stop``: about ``count``, and no more than memory can bear."""
         base = number * PLACES_PER_TOPIC
 
         def work(connection: sqlite3.Connection) -> list[Row]:
-            rows, size = [], 0
+            rows: list[Row] = []
+            events = size = 0
             for place, body in connection.execute(
-                "SELECT place, body FROM events WHERE place > ? AND place <= ? ORDER BY place LIMIT ?",
-                (base + after, base + stop, count),
+                "SELECT place, body FROM events WHERE place > ? AND place < ? ORDER BY place",
+                (base + after, base + PLACES_PER_TOPIC),
             ):
-                rows.append(Row(place - base, body))
-                size += len(body)
-                if size >= _LOAD_BYTES:
+                row = Row(place - base, body.split(b"\n"), len(body))
+                if row.first > stop or events >= count or size >= _LOAD_BYTES:
                     break
+                rows.append(row.between(after, stop))
+                events += len(row.bodies)
+                size += row.size
             return rows
 
         return await self._database.submit(work)

@@ -46,8 +46,13 @@ CREATE TABLE topics (
 CREATE TABLE events (place INTEGER PRIMARY KEY, written REAL NOT NULL, body BLOB NOT NULL);
 """
 
+_ROWS_OF_EVENTS = """
+-- Events of a topic that are written together are one row: `body` has one on each line, `place` is that of the last.
+ALTER TABLE events ADD COLUMN count INTEGER NOT NULL DEFAULT 1;
+"""
+
 # One entry for each version: the first makes version 1, the next leads from 1 to 2, ...
-STEPS: tuple[str, ...] = (_FIRST,)
+STEPS: tuple[str, ...] = (_FIRST, _ROWS_OF_EVENTS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

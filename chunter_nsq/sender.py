@@ -23,14 +23,25 @@ _RETRY_LIMIT_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An event's sequence and its bytes."""
+    """Events of a topic that were written together: the sequence of the last, the bytes of each, and of all."""
 
-    sequence: int
-    body: bytes
+    last: int
+    bodies: Sequence[bytes]
+    size: int
+
+    @property
+    def first(self) -> int:
+        """The sequence of the first."""
+        return self.last - len(self.bodies) + 1
+
+    def between(self, after: int, stop: int) -> Row:
+        """Those of its events that stand behind ``after``, up to ``stop``."""
+        bodies = self.bodies[max(0, after + 1 - self.first) : stop + 1 - self.first]
+        return Row(min(self.last, stop), bodies, sum(map(len, bodies)))
 
 
 class Sender:
-    """Sends rows in the order of their sequences; rows that memory has no room for are read from the file."""
+    """Sends rows whole, in the order of their sequences; those that memory has no room for are read from the file."""
 
     def __init__(
         self,
@@ -46,6 +57,7 @@ class Sender:
         self._load = load
         self._mark = mark
         self._rows: deque[Row] = deque()
+        self._events = 0
         self._bytes = 0
         self._work: Callable[[], asyncio.Task[None]] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -65,14 +77,14 @@ class Sender:
     @property
     def queued_events(self) -> int:
         """How many events memory holds."""
-        return len(self._rows)
+        return self._events
 
     def offer(self, row: Row) -> None:
         """A row that was just written."""
-        has_room = len(self._rows) < _QUEUE_EVENTS and self._bytes < _QUEUE_BYTES
-        if has_room and self._queued == row.sequence - 1:
+        has_room = self._events + len(row.bodies) <= _QUEUE_EVENTS and self._bytes < _QUEUE_BYTES
+        if has_room and self._queued == row.first - 1:
             self._take(row)
-        self.wake_for(row.sequence)
+        self.wake_for(row.last)
 
     def wake_for(self, newest: int) -> None:
         """There are events up to ``newest`` to send."""
@@ -100,8 +112,9 @@ class Sender:
 
     def _take(self, row: Row) -> None:
         self._rows.append(row)
-        self._bytes += len(row.body)
-        self._queued = row.sequence
+        self._events += len(row.bodies)
+        self._bytes += row.size
+        self._queued = row.last
 
     async def _run(self, publish: Publish, permanent: type[Exception]) -> None:
         try:
@@ -114,8 +127,8 @@ class Sender:
                     await asyncio.sleep(_RETRY_LIMIT_SECONDS)
                     continue
                 if group:
-                    await self._send(group, publish, permanent)
-                    self._sent = group[-1].sequence
+                    await self._send(group[0].first, [body for row in group for body in row.bodies], publish, permanent)
+                    self._sent = group[-1].last
                 else:
                     self._sent = self._queued = newest  # the rest was dropped for space
                 self._mark(self._sent)
@@ -129,22 +142,29 @@ class Sender:
             for row in await self._load(self._sent, newest, _GROUP_EVENTS):
                 self._take(row)
         group: list[Row] = []
-        size = 0
-        while (
-            self._rows and len(group) < _GROUP_EVENTS and (not group or size + len(self._rows[0].body) < _GROUP_BYTES)
-        ):
-            group.append(self._rows.popleft())
-            size += len(group[-1].body)
+        events = size = 0
+        while self._rows and (not group or self._goes_with(group[-1], events, size)):
+            row = self._rows.popleft()
+            group.append(row)
+            events += len(row.bodies)
+            size += row.size
+        self._events -= events
         self._bytes -= size
         return group
 
-    async def _send(self, group: list[Row], publish: Publish, permanent: type[Exception]) -> None:
+    def _goes_with(self, before: Row, events: int, size: int) -> bool:
+        """Whether the next row follows the one before without a gap, and a group of that size has room for it."""
+        row = self._rows[0]
+        has_room = events + len(row.bodies) <= _GROUP_EVENTS and size + row.size < _GROUP_BYTES
+        return has_room and row.first == before.last + 1
+
+    async def _send(self, first: int, bodies: Sequence[bytes], publish: Publish, permanent: type[Exception]) -> None:
         pause = _RETRY_SECONDS
         while True:
             try:
-                await publish(self._topic, [row.body for row in group])
+                await publish(self._topic, bodies)
             except permanent as fault:
-                await self._send_parts(group, publish, permanent, fault)
+                await self._send_parts(first, bodies, publish, permanent, fault)
                 return
             except Exception as fault:  # noqa: BLE001 - whatever the edge says, what is written must go out
                 log.info("outbox.retry", extra={"topic": self._topic, "reason": str(fault)})
@@ -154,13 +174,12 @@ class Sender:
                 return
 
     async def _send_parts(
-        self, group: list[Row], publish: Publish, permanent: type[Exception], fault: Exception
+        self, first: int, bodies: Sequence[bytes], publish: Publish, permanent: type[Exception], fault: Exception
     ) -> None:
         """One event that is refused for good must not take those beside it along."""
-        if len(group) == 1:
-            told = {"topic": self._topic, "sequence": group[0].sequence, "reason": str(fault)}
-            log.error("outbox.refused", extra=told)
+        if len(bodies) == 1:
+            log.error("outbox.refused", extra={"topic": self._topic, "sequence": first, "reason": str(fault)})
             return
-        half = len(group) // 2
-        await self._send(group[:half], publish, permanent)
-        await self._send(group[half:], publish, permanent)
+        half = len(bodies) // 2
+        await self._send(first, bodies[:half], publish, permanent)
+        await self._send(first + half, bodies[half:], publish, permanent)

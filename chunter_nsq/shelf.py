@@ -1,5 +1,8 @@
 """What the outbox keeps in the file: topics with their sequences and marks, and the events in their places.
 
+What a group writes to a topic is one row, or several when it is much: a row costs more than an event in it. Senders
+send whole rows, so a mark stands at the end of one, and rows are forgotten whole.
+
 Runs on the database's thread, but for ``mark_sent`` and the numbers that the loop reads. What memory holds is changed
 with the group that writes it; ``rolled_back`` puts it back as it was before.
 
@@ -13,19 +16,20 @@ import json
 import math
 import sqlite3
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chunter_nsq.drops import TYPE as DROPPED
 from chunter_nsq.drops import Drops
 from chunter_nsq.sender import Row
 
 PLACES_PER_TOPIC = 2**40
+ROW_BYTES = 64 * 1024  # a larger row is one event
+_OVERHEAD_BYTES = 32  # what SQLite adds to a row, roughly
 _CHUNK_ROWS = 500
-_ROW_BYTES = 32  # what SQLite adds to a body, roughly
 _EPHEMERAL = "#ephemeral"
-# The first events of a topic; of those that tell what was dropped the body as well.
+# The first rows of a topic; of those that tell what was dropped the body as well, when it is asked for.
 _CHUNK = (
-    "SELECT place, written, length(body), CASE WHEN instr(substr(body, 1, 512), ?) THEN body END"
+    "SELECT place, count, written, length(body), CASE WHEN ? AND instr(body, ?) THEN body END"
     " FROM events WHERE place > ? AND place <= ? ORDER BY place LIMIT ?"
 )
 _TELLS_DROPS = f'"type":"{DROPPED}"'.encode()
@@ -42,6 +46,16 @@ class Topic:
     sent: int
 
 
+@dataclass(slots=True)
+class _Growing:
+    """A row that this group may still add to."""
+
+    topic: Topic
+    written: float
+    bodies: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+
 class Shelf:
     """Topics and events in the file."""
 
@@ -50,6 +64,7 @@ class Shelf:
         self.stored_bytes = 0
         self.dropped = 0
         self._topics: dict[str, Topic] = {}
+        self._growing: dict[str, _Growing] = {}
         self._fresh: list[tuple[Topic, Row]] = []
         self._before: dict[str, int | None] = {}
         self._bytes_before = 0
@@ -70,7 +85,7 @@ class Shelf:
         for row in connection.execute("SELECT number, name, essential, next, sent FROM topics"):
             number, name, is_essential, following, sent = row
             self._topics[name] = Topic(number, name, bool(is_essential), following, sent)
-        total = connection.execute("SELECT coalesce(sum(length(body) + ?), 0) FROM events", (_ROW_BYTES,))
+        total = connection.execute("SELECT coalesce(sum(length(body) + ?), 0) FROM events", (_OVERHEAD_BYTES,))
         self.stored_bytes = self._bytes_before = total.fetchone()[0]
         return [topic for topic in self._topics.values() if topic.sent < topic.next - 1]
 
@@ -91,15 +106,33 @@ class Shelf:
         return topic
 
     def add(self, connection: sqlite3.Connection, topic: Topic, now: float, body: bytes) -> None:
-        """Put an event into the topic's next place."""
-        sequence = topic.next
-        self._before.setdefault(topic.name, sequence)
+        """Put an event, which has no line break in it, into the topic's next place."""
+        self._before.setdefault(topic.name, topic.next)
+        row = self._growing.get(topic.name)
+        if row is not None and row.size + len(body) > ROW_BYTES:
+            self._store(connection, row)
+            row = None
+        if row is None:
+            row = self._growing[topic.name] = _Growing(topic, now)
+        row.bodies.append(body)
+        row.size += len(body)
+        topic.next += 1
+
+    def _store(self, connection: sqlite3.Connection, row: _Growing) -> None:
+        """Write a row, which ends before the topic's next event."""
+        topic, last = row.topic, row.topic.next - 1
+        body = b"\n".join(row.bodies)
         connection.execute(
-            "INSERT INTO events VALUES (?, ?, ?)", (topic.number * PLACES_PER_TOPIC + sequence, now, body)
+            "INSERT INTO events (place, written, body, count) VALUES (?, ?, ?, ?)",
+            (topic.number * PLACES_PER_TOPIC + last, row.written, body, len(row.bodies)),
         )
-        topic.next = sequence + 1
-        self.stored_bytes += len(body) + _ROW_BYTES
-        self._fresh.append((topic, Row(sequence, body)))
+        self.stored_bytes += len(body) + _OVERHEAD_BYTES
+        self._fresh.append((topic, Row(last, row.bodies, row.size)))
+
+    def _store_all(self, connection: sqlite3.Connection) -> None:
+        for row in self._growing.values():
+            self._store(connection, row)
+        self._growing = {}
 
     def mark_sent(self, name: str, sequence: int) -> None:
         """Everything of a topic up to ``sequence`` had its OK; from any thread."""
@@ -112,7 +145,8 @@ class Shelf:
         return topic.sent if topic else 0
 
     def settle(self, connection: sqlite3.Connection, limit_bytes: int) -> Drops:
-        """Write the marks; above the limit make room. What was dropped unsent."""
+        """Write events and marks; above the limit make room. What was dropped unsent."""
+        self._store_all(connection)
         self._write_marks(connection)
         drops = Drops()
         if self.stored_bytes > limit_bytes:
@@ -132,8 +166,9 @@ class Shelf:
                 topic.sent = max(topic.sent, sequence)
                 connection.execute("UPDATE topics SET sent = ? WHERE number = ?", (topic.sent, topic.number))
 
-    def write_counters(self, connection: sqlite3.Connection) -> None:
-        """Write the next sequence of each topic that got an event."""
+    def finish(self, connection: sqlite3.Connection) -> None:
+        """Write what was added since, and the next sequence of each topic that got an event."""
+        self._store_all(connection)
         for name in self._before:
             topic = self._topics[name]
             connection.execute("UPDATE topics SET next = ? WHERE number = ?", (topic.next, topic.number))
@@ -157,7 +192,7 @@ class Shelf:
         for topic in self._forgotten:
             self._topics[topic.name] = topic
         self.stored_bytes, self.dropped = self._bytes_before, self._dropped_before
-        self._before, self._fresh, self._forgotten = {}, [], []
+        self._before, self._growing, self._fresh, self._forgotten = {}, {}, [], []
         with self._lock:
             self._marks = {**self._written_marks, **self._marks}
             self._written_marks = {}
@@ -211,27 +246,35 @@ class Shelf:
     ) -> bool:
         """Drop the first events up to ``last``, until one is not older or enough is free; whether there was any."""
         base = topic.number * PLACES_PER_TOPIC
-        places = []
-        for place, written, size, told in connection.execute(
-            _CHUNK, (_TELLS_DROPS, base, base + last, _CHUNK_ROWS)
+        dropped: list[tuple[int, int]] = []
+        for place, count, written, size, told in connection.execute(
+            _CHUNK, (drops is not None, _TELLS_DROPS, base, base + last, _CHUNK_ROWS)
         ).fetchall():
             if written >= before or self.stored_bytes <= target_bytes:
                 break
-            places.append(place)
-            self.stored_bytes -= size + _ROW_BYTES
+            dropped.append((place, count))
+            self.stored_bytes -= size + _OVERHEAD_BYTES
             if drops is not None and told is not None:
-                drops.add_told(json.loads(told)["data"])
-        if not places:
+                _tell_again(drops, told)
+        if not dropped:
             return False
-        connection.execute("DELETE FROM events WHERE place >= ? AND place <= ?", (places[0], places[-1]))
+        (first, count), (last_place, _) = dropped[0], dropped[-1]
+        connection.execute("DELETE FROM events WHERE place >= ? AND place <= ?", (first, last_place))
         if drops is not None:
-            drops.add(topic.name, places[0] - base, places[-1] - base)
-            self.dropped += len(places)
+            drops.add(topic.name, first - count + 1 - base, last_place - base)
+            self.dropped += sum(count for _, count in dropped)
         return True
 
 
+def _tell_again(drops: Drops, body: bytes) -> None:
+    """Of a dropped row, what its events told that was dropped before."""
+    for event in body.split(b"\n"):
+        if _TELLS_DROPS in event[:512]:
+            drops.add_told(json.loads(event)["data"])
+
+
 def _oldest(connection: sqlite3.Connection, topic: Topic, last: int) -> float | None:
-    """When the first event of a topic up to ``last`` was written."""
+    """When the first row of a topic that ends by ``last`` was written."""
     base = topic.number * PLACES_PER_TOPIC
     row = connection.execute(
         "SELECT written FROM events WHERE place > ? AND place <= ? ORDER BY place LIMIT 1", (base, base + last)

@@ -75,11 +75,12 @@ def whole_lines(path):
 
 def stored(connection, topic):
     """What a topic has in the file, by sequence."""
-    return connection.execute(
-        "SELECT place % 1099511627776, body FROM events WHERE place / 1099511627776 ="
+    rows = connection.execute(
+        "SELECT place % 1099511627776 - count + 1, body FROM events WHERE place / 1099511627776 ="
         " (SELECT number FROM topics WHERE name = ?) ORDER BY place",
         (f"chunter.{topic}",),
-    ).fetchall()
+    )
+    return [event for first, body in rows for event in enumerate(body.split(b"\n"), first)]
 
 
 @pytest.mark.parametrize("endings", [(0.0, 0.05), (0.02, 0.13, 0.3)], ids=["inside a group", "at any time"])

@@ -32,7 +32,7 @@ class File:
 
     def write(self, sequence, size=1):
         """A row that is written."""
-        self.rows[sequence] = row = Row(sequence, str(sequence).encode().rjust(size))
+        self.rows[sequence] = row = Row(sequence, [str(sequence).encode().rjust(size)], size)
         return row
 
 

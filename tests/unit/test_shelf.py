@@ -9,8 +9,9 @@ from core_parts import Nsqd, opened_outbox, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chunter_nsq.schema import migrate
-from chunter_nsq.shelf import Shelf
+from chunter_nsq.messages.events import compact
+from chunter_nsq.schema import STEPS, migrate
+from chunter_nsq.shelf import ROW_BYTES, Shelf
 
 LIMIT = 10_000
 DAY = 86400.0
@@ -33,17 +34,24 @@ def shelf(connection):
     return shelf
 
 
-def write(shelf, connection, name, count=1, *, size=100, now=1.0, essential=False):
-    """A group that writes events."""
+def add(shelf, connection, name, count=1, *, size=100, now=1.0, essential=False):
+    """A group that writes events; they become one row."""
     for _ in range(count):
         topic = shelf.topic(connection, name, is_essential=essential)
         shelf.add(connection, topic, now, b"x" * size)
 
 
+def write(shelf, connection, name, count=1, **event):
+    """A group that writes events, each into a row of its own."""
+    for _ in range(count):
+        add(shelf, connection, name, **event)
+        shelf.finish(connection)
+
+
 def commit(shelf, connection, limit=10**9):
     """End a group as the outbox does; what was dropped unsent."""
     dropped = [data["data"] for data in shelf.settle(connection, limit).data()]
-    shelf.write_counters(connection)
+    shelf.finish(connection)
     shelf.committed()
     return dropped
 
@@ -51,8 +59,8 @@ def commit(shelf, connection, limit=10**9):
 def kept(connection, name):
     """The sequences of a topic that the file has."""
     (number,) = connection.execute("SELECT number FROM topics WHERE name = ?", (name,)).fetchone()
-    places = connection.execute("SELECT place FROM events WHERE place >> 40 = ? ORDER BY place", (number,))
-    return [place % 2**40 for (place,) in places]
+    rows = connection.execute("SELECT place % (1 << 40), count FROM events WHERE place >> 40 = ? ORDER BY 1", (number,))
+    return [sequence for last, count in rows for sequence in range(last - count + 1, last + 1)]
 
 
 def true_bytes(connection):
@@ -80,6 +88,21 @@ def test_load_finds_what_was_not_sent(shelf, connection):
     waiting = other.load(connection)
     assert [("a", 4, 2)] == [(topic.name, topic.next, topic.sent) for topic in waiting]
     assert (shelf.epoch, true_bytes(connection)) == (other.epoch, other.stored_bytes)
+
+
+def test_events_of_an_older_journal_are_rows_of_one():
+    """What version 1 wrote is loaded, counted and dropped like the rest."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.executescript(f"{STEPS[0]}PRAGMA user_version=1;")
+    connection.execute("INSERT INTO topics VALUES (1, 'a', 0, 4, 1)")
+    connection.executemany("INSERT INTO events VALUES (?, 1.0, ?)", [((1 << 40) + n, b"x" * 100) for n in (1, 2, 3)])
+    migrate(connection)
+    shelf = Shelf()
+    assert ["a"] == [topic.name for topic in shelf.load(connection)]
+    write(shelf, connection, "a")
+    assert [("a", 2, 2)] == [(one["topic"], one["from"], one["to"]) for one in commit(shelf, connection, 300)]
+    assert ([3, 4], true_bytes(connection)) == (kept(connection, "a"), shelf.stored_bytes)
+    connection.close()
 
 
 def test_oldest_sent_events_go_first(shelf, connection):
@@ -130,6 +153,55 @@ def test_topic_becomes_essential_when_results_are_sent_to_it(shelf, connection):
     again.load(connection)
     assert [] == commit(again, connection, 10)
     assert 6 == len(kept(connection, "metric"))
+
+
+def test_what_a_group_writes_to_a_topic_is_one_row(shelf, connection):
+    """However the topics take turns; what would make a row too large goes into the next, a large event alone."""
+    for _ in range(3):
+        add(shelf, connection, "a")
+        add(shelf, connection, "b")
+    commit(shelf, connection)
+    for size in (ROW_BYTES - 10, 10, 1, ROW_BYTES + 1, 1):
+        add(shelf, connection, "c", size=size)
+    commit(shelf, connection)
+    rows = connection.execute("SELECT name, count FROM events JOIN topics ON number = place >> 40 ORDER BY place")
+    assert [("a", 3), ("b", 3), ("c", 2), ("c", 1), ("c", 1), ("c", 1)] == rows.fetchall()
+    assert [1, 2, 3, 4, 5] == kept(connection, "c")
+
+
+def test_rows_are_dropped_whole(shelf, connection):
+    """The range that is told has the sequences of all events of a row, and those are counted."""
+    for _ in range(10):
+        add(shelf, connection, "metric", 10, size=200)
+        commit(shelf, connection)
+    dropped = commit(shelf, connection, LIMIT)
+    assert [("metric", 1, 60, 60)] == [(one["topic"], one["from"], one["to"], one["count"]) for one in dropped]
+    assert (60, true_bytes(connection)) == (shelf.dropped, shelf.stored_bytes)
+    assert list(range(61, 101)) == kept(connection, "metric")
+
+
+def test_a_dropped_row_tells_all_that_its_events_told(shelf, connection):
+    """The ranges that stood in the middle of it are told again, beside its own."""
+    topic = shelf.topic(connection, "announce", is_essential=False)
+    for number in (1, 7):
+        told = {"topic": "arc", "from": number, "to": number + 1}
+        event = {"type": "chunter.host.dropped", "data": {"event": "dropped", "data": told}}
+        shelf.add(connection, topic, 1.0, compact(event).encode())
+        shelf.add(connection, topic, 1.0, b"x" * 100)
+    commit(shelf, connection)
+    dropped = [(one["topic"], one["from"], one["to"]) for one in commit(shelf, connection, 10)]
+    assert [("announce", 1, 4), ("arc", 1, 2), ("arc", 7, 8)] == dropped
+
+
+def test_prune_leaves_a_row_that_is_sent_in_part(shelf, connection):
+    """It is forgotten whole or not at all."""
+    add(shelf, connection, "a", 4)
+    commit(shelf, connection)
+    shelf.mark_sent("a", 3)
+    commit(shelf, connection)
+    shelf.prune(connection, 40.0)
+    commit(shelf, connection)
+    assert [1, 2, 3, 4] == kept(connection, "a")
 
 
 def test_prune_forgets_only_sent_and_old(shelf, connection):
@@ -215,7 +287,7 @@ def test_memory_and_file_agree_whatever_is_undone(groups):
         if is_pruned:
             shelf.prune(connection, DAY)
         for name, count in events:
-            write(shelf, connection, name, count, essential=name == "zone")
+            add(shelf, connection, name, count, essential=name == "zone")
         for name, step in marks.items():
             _, newest = shelf.extent(connection, name)
             committed = connection.execute("SELECT next - 1 FROM topics WHERE name = ?", (name,)).fetchone()
@@ -223,7 +295,7 @@ def test_memory_and_file_agree_whatever_is_undone(groups):
                 sent[name] = min(committed[0], step)
                 shelf.mark_sent(name, max(sent[name], shelf.sent(name)))
         shelf.settle(connection, 600)
-        shelf.write_counters(connection)
+        shelf.finish(connection)
         if is_undone:
             connection.execute("ROLLBACK")
             shelf.rolled_back()
