@@ -26,6 +26,7 @@ from nsq_servers import Nsqd, free_port
 from chunter_nsq.release.state import Updates
 from chunter_nsq.smartos import simulator
 from chunter_nsq.smartos.simulator import power
+from tools.reference.newer import Newer
 from tools.release import __main__ as release_tool
 from tools.release import signing
 from tools.release.archive import Release, build, members
@@ -304,10 +305,5 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 @pytest.fixture
 def newer(tmp_path: Path) -> Iterator[dict[str, str]]:
     """A server that has a newer version to offer; the settings of a host that looks there."""
-    key, public = tmp_path / "release.key", tmp_path / "release.pub"
-    signing.new_key(key)
-    public.write_bytes(signing.public(key))
-    shop = Shop(tmp_path / "releases")
-    release_tool.publish(shop.rel, Release("9.0.0", "rel", b"a release"), key)
-    yield {"update.url": shop.url, "update.key": f"@{public}"}
-    shop.close()
+    with Newer(tmp_path / "releases") as server:
+        yield server.settings

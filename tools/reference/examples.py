@@ -18,12 +18,11 @@ from tools.demo.controller import Controller, Unexpected
 from tools.demo.scenes import zone
 from tools.demo.screen import Screen
 from tools.demo.world import Event, World
+from tools.reference.newer import Newer
 
 MACHINE = "0c8dbb0b-6ce0-4d8e-8c1b-1d4a0f9f8a11"
 RULE = {"action": "allow", "direction": "inbound", "protocol": "tcp", "target": "all", "filters": [22, 443]}
-NOT_PLAYED: Mapping[str, str] = {
-    "host.update": "it needs an installed release, and a server of newer ones"
-} | dict.fromkeys(
+NOT_PLAYED: Mapping[str, str] = dict.fromkeys(
     ("machine.store", *(f"backup.{verb}" for verb in ("create", "restore", "list", "verify", "delete", "prune"))),
     "it needs an object store, which this world does not have",
 )
@@ -43,21 +42,27 @@ async def record() -> dict[str, dict[str, Any]]:
     screen = Screen(Console(quiet=True))
     topics = tuple(dict.fromkeys(kind.topic for kind in KINDS if "{" not in kind.topic))
     async with World() as world:
-        world.configure(**_SETTINGS)
-        async with Controller(world, screen, topics) as controller:
-            await world.agent.start()
-            await controller.until(lambda event: event["type"] == "chunter.host.announce", "the announcement")
-            await _play(controller)
-            await _statistics(controller)
-            world.agent.end()
-            await controller.until(lambda event: event["type"] == "chunter.host.leaving", "the goodbye")
-            return {"actions": _actions(controller), "events": _events(controller.heard)}
+        with Newer(world.folder / "releases") as newer:
+            world.configure(**_SETTINGS, **newer.settings)
+            return await _recorded(world, Controller(world, screen, topics))
+
+
+async def _recorded(world: World, controller: Controller) -> dict[str, dict[str, Any]]:
+    async with controller:
+        await world.agent.start()
+        await controller.until(lambda event: event["type"] == "chunter.host.announce", "the announcement")
+        await _play(controller)
+        await _statistics(controller)
+        world.agent.end()
+        await controller.until(lambda event: event["type"] == "chunter.host.leaving", "the goodbye")
+        return {"actions": _actions(controller), "events": _events(controller.heard)}
 
 
 async def _play(controller: Controller) -> None:
     run = controller.run
     for name in ("host.ping", "host.info"):
         await run(name)
+    await run("host.update", dry_run=True)
     await run("lock.acquire", MACHINE)
     await run("machine.create", MACHINE, payload=zone("web0"))
     await run("lock.release", MACHINE)
@@ -136,12 +141,16 @@ def _actions(controller: Controller) -> dict[str, Any]:
 
 
 def _events(heard: list[Event]) -> dict[str, Any]:
-    """One event of each type; a failure, a change of state or a sick service tell more than the first that came."""
+    """One event of each type; some tell more than the first that came.
+
+    A failure, a change of state, a sick service, and an announcement by a host that has looked at its memory.
+    """
     found: dict[str, Any] = {}
     for event in heard:
         kept = {name: one for name, one in event.items() if name != "topic"}
         data = event["data"]
         is_better = data.get("status") == "failed" or data.get("previous") == "running" or "attention" in data
+        is_better = is_better or data.get("event") == "announce"
         if event["type"] not in found or is_better:
             found[event["type"]] = _shortened(kept)
     return dict(sorted(found.items()))
