@@ -15,7 +15,8 @@ from chunter_nsq.storage.bucket import Bucket
 
 pytest_plugins = ("s3_servers", "release_parts")
 
-ELSEWHERE = {"host.update": frozenset({"checksum_mismatch"})}  # tests/ops/test_update.py, with tampered releases
+# tests/ops/test_update.py, with tampered releases and small disks
+ELSEWHERE = {"host.update": frozenset({"checksum_mismatch", "insufficient_resources"})}
 ALIKE = {Forbidden.code, Cancelled.code, Interrupted.code}
 SETTINGS = {"machine_timeout": "8s", "execute_api": "on"}
 
