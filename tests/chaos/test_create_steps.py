@@ -152,8 +152,11 @@ def _told(ears: Ears, uuid: str) -> list[str]:
 
 
 def _adds_to(before: Event, one: Event) -> bool:
-    kinds = {before["data"]["event"], one["data"]["event"]}
-    return kinds == {"update"} and before["data"]["data"] != one["data"]["data"]
+    """Whether both tell a configuration, and the later one is the earlier one, unchanged, with more."""
+    if {before["data"]["event"], one["data"]["event"]} != {"update"}:
+        return False
+    earlier, later = (each["data"]["data"]["config"].items() for each in (before, one))
+    return earlier < later
 
 
 def _is_in_order(told: list[str]) -> bool:
