@@ -90,7 +90,7 @@ async def host_facts(tools: Tools, container_image: Any = None) -> HostFacts:
         total_memory_mib=await tools.memory.total_mib(),
         now_ms=int(time.time() * 1000),
         resolvers=tools.config().resolvers,
-        image_cmd=await _command_of(tools, container_image),
+        image_config=await _config_of(tools, container_image),
     )
 
 
@@ -102,14 +102,13 @@ def images_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in named if isinstance(one, str) and is_uuid(one)))
 
 
-async def _command_of(tools: Tools, image: Any) -> Any:
+async def _config_of(tools: Tools, image: Any) -> Mapping[str, Any]:
     if not isinstance(image, str) or not is_uuid(image):
-        return None
+        return {}
     try:
-        document = await tools.imgadm.get(image)
+        node: Any = await tools.imgadm.get(image)
     except NotFound:
-        return None
-    node: Any = document
-    for name in ("manifest", "tags", "docker:config", "Cmd"):
+        return {}
+    for name in ("manifest", "tags", "docker:config"):
         node = node.get(name) if isinstance(node, Mapping) else None
-    return node if isinstance(node, str | list) else None
+    return node if isinstance(node, Mapping) else {}

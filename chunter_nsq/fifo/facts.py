@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 DEFAULT_RESOLVERS = ("8.8.8.8", "8.8.4.4")
 KVM_OVERHEAD_MIB = 1024
@@ -20,7 +21,8 @@ class HostFacts:
         kvm_overhead_mib: what vmadm adds to the memory of a kvm guest.
         bhyve_overhead_mib: the same for a bhyve guest.
         resolvers: name servers of a VM whose configuration names none.
-        image_cmd: ``Cmd`` of the image's ``docker:config`` tag; None when the manifest has none.
+        image_config: the image's ``docker:config`` tag, with ``Cmd``, ``Entrypoint``, ``Env`` and ``WorkingDir``;
+            empty when the manifest has none.
     """
 
     total_memory_mib: int
@@ -28,7 +30,7 @@ class HostFacts:
     kvm_overhead_mib: int = KVM_OVERHEAD_MIB
     bhyve_overhead_mib: int = BHYVE_OVERHEAD_MIB
     resolvers: Sequence[str] = DEFAULT_RESOLVERS
-    image_cmd: Sequence[str] | str | None = None
+    image_config: Mapping[str, Any] = field(default_factory=dict)
 
     def overhead_mib(self, brand: str) -> int:
         """Memory in MiB that a guest of this hardware-virtualised brand costs beside its own."""

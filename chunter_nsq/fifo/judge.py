@@ -42,7 +42,7 @@ def facts(host: Case) -> HostFacts:
         kvm_overhead_mib=host.get("kvm_mem_overhead_mb", KVM_OVERHEAD_MIB),
         bhyve_overhead_mib=host.get("bhyve_mem_overhead_mb", BHYVE_OVERHEAD_MIB),
         resolvers=_resolvers(host.get("resolvers")),
-        image_cmd=host.get("image_cmd"),
+        image_config={"Cmd": host.get("image_cmd")},
     )
 
 

@@ -95,7 +95,7 @@ async def test_a_container_takes_its_command_from_its_image(ears: Ears, host: Ho
 
 
 async def test_a_docker_name_is_a_dataset(ears: Ears, host: Host) -> None:
-    """Its image is imported first, and the container has that image, its command and the original's kernel version."""
+    """Its image is imported first; the container has that image, what it says, and the original's kernel version."""
     host.tool("imgadm", "sources", "--add-docker-hub")
     params = {"package": PACKAGE, "dataset": {"docker": "redis:7"}, "config": CONFIG}
     planned = (await ears.result(host.send("machine.create", new_uuid(), params={**params, "dry_run": True})))["result"]
@@ -106,7 +106,13 @@ async def test_a_docker_name_is_a_dataset(ears: Ears, host: Host) -> None:
     image = json.loads(host.tool("imgadm", "get", machine["image_uuid"]).stdout)["manifest"]
     assert {"docker:repo": "redis", "docker:tag:7": True}.items() <= image["tags"].items()
     assert ("lx", True, "3.13.0") == (machine["brand"], machine["docker"], machine["kernel_version"])
-    assert '["redis-server"]' == machine["internal_metadata"]["docker:cmd"]
+    said = {key: machine["internal_metadata"].get(f"docker:{key}") for key in ("entrypoint", "cmd", "workdir", "env")}
+    assert {
+        "entrypoint": '["docker-entrypoint.sh"]',
+        "cmd": '["redis-server"]',
+        "workdir": "/data",
+        "env": None,
+    } == said
     await ears.when(lambda: len(ears.of("chunter.zone.state", made["uuid"])) > 1)
     states = [event["data"]["data"] for event in ears.of("chunter.zone.state", made["uuid"])]
     assert ["installing_dataset", "creating"] == states[:2]

@@ -84,7 +84,7 @@ def test_lx_keeps_zone_options_and_drops_the_domain():
 
 def test_a_container_takes_its_command_from_the_image():
     """Without a command of its own a container gets the image's, as JSON; settings are handed on as they are."""
-    host = HostFacts(total_memory_mib=0, now_ms=5, image_cmd=("/bin/sh", "-c"))
+    host = HostFacts(total_memory_mib=0, now_ms=5, image_config={"Cmd": ("/bin/sh", "-c"), "Entrypoint": None})
     payload = to_vmadm(PACKAGE, DOCKER, {"autoboot": True, "docker": {"env": '["A=b"]'}, "x_pw": "s"}, host)
     expected = {
         "docker:cmd": '["/bin/sh","-c"]',
@@ -98,8 +98,38 @@ def test_a_container_takes_its_command_from_the_image():
 
 def test_a_containers_own_command_wins():
     """A command in the configuration wins over the image's."""
-    host = HostFacts(total_memory_mib=0, now_ms=0, image_cmd=["no"])
+    host = HostFacts(total_memory_mib=0, now_ms=0, image_config={"Cmd": ["no"]})
     assert "[]" == to_vmadm(PACKAGE, DOCKER, {"docker": {"cmd": "[]"}}, host)["internal_metadata"]["docker:cmd"]
+
+
+IMAGE = {"Cmd": ["serve"], "Entrypoint": ["/init"], "Env": ["PATH=/bin", "HOME=/srv"], "WorkingDir": "/srv"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "image", "expected"),
+    [
+        (
+            {},
+            IMAGE,
+            {"cmd": '["serve"]', "entrypoint": '["/init"]', "env": '["PATH=/bin","HOME=/srv"]', "workdir": "/srv"},
+        ),
+        (
+            {"entrypoint": "[]", "workdir": "/", "cmd": '["sh"]'},
+            IMAGE,
+            {"cmd": '["sh"]', "entrypoint": "[]", "env": '["PATH=/bin","HOME=/srv"]', "workdir": "/"},
+        ),
+        ({"env": '["HOME=/","A=b=c"]'}, {"Env": IMAGE["Env"]}, {"env": '["PATH=/bin","HOME=/","A=b=c"]'}),
+        ({"env": "PATH=/x"}, {"Env": IMAGE["Env"]}, {"env": "PATH=/x"}),
+        ({}, {"Cmd": None, "Entrypoint": 7, "Env": [], "WorkingDir": ""}, {"env": "[]"}),
+    ],
+    ids=["all", "own", "variables", "no environment", "nothing"],
+)
+def test_what_a_container_leaves_out_its_image_says(settings, image, expected):
+    """Entry point, command and environment as JSON, the working directory as it is; the container's own win."""
+    host = HostFacts(total_memory_mib=0, now_ms=0, image_config=image)
+    internal = to_vmadm(PACKAGE, DOCKER, {"docker": settings}, host)["internal_metadata"]
+    del internal["docker:wait_for_attach"]
+    assert {f"docker:{key}": value for key, value in expected.items()} == internal
 
 
 @pytest.mark.parametrize(
