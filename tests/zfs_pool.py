@@ -213,13 +213,3 @@ def zfs_pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
         pool.destroy()
         daemon.leave()
         shutil.rmtree(directory, ignore_errors=True)
-
-
-@pytest.fixture
-def zfs_root(tmp_path: Path) -> Path:
-    """A platform root whose tools are this machine's own zfs and zpool."""
-    folder = tmp_path / "platform" / "usr" / "sbin"
-    folder.mkdir(parents=True)
-    for tool in ("zfs", "zpool"):
-        (folder / tool).symlink_to(SBIN / tool)
-    return tmp_path / "platform"

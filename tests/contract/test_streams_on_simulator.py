@@ -10,9 +10,10 @@ import time
 
 import pytest
 from simhost import WEB, Host
+from stream_parts import drain, received, sent
 
 from chunter_nsq.errors import AlreadyExists, NotFound, ToolFailed
-from chunter_nsq.smartos.runner import Runner, Sink, Source
+from chunter_nsq.smartos.runner import Runner, Source
 from chunter_nsq.smartos.simulator import faults
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 from chunter_nsq.smartos.zfs_refusal import (
@@ -36,31 +37,6 @@ def streams(host: Host) -> ZfsStreams:
 def datasets(host: Host) -> ZfsDatasets:
     """Datasets of the host."""
     return ZfsDatasets(Runner(host.root))
-
-
-def drain(source: Source) -> bytes:
-    """All of a stream."""
-    pieces = []
-    while piece := source.read(2**20):
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-async def sent(streams: ZfsStreams, snapshot: str, base: str | None = None) -> bytes:
-    """The stream of a snapshot."""
-    async with streams.send(snapshot, base) as source:
-        return await asyncio.to_thread(drain, source)
-
-
-async def received(streams: ZfsStreams, target: str, stream: bytes, *, overwrite: bool = False) -> None:
-    """A stream received whole."""
-
-    def feed(sink: Sink) -> None:
-        sink.write(stream)
-        sink.finish()
-
-    async with streams.receive(target, overwrite=overwrite) as sink:
-        await asyncio.to_thread(feed, sink)
 
 
 async def test_a_vm_comes_back(host: Host, streams: ZfsStreams, datasets: ZfsDatasets):

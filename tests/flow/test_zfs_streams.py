@@ -5,9 +5,9 @@ import os
 import signal
 import threading
 import time
-from pathlib import Path
 
 import pytest
+from stream_parts import MIB, drain, received, sent
 from trees import differences, grow, seeded
 from zfs_pool import Pool, command
 
@@ -24,54 +24,7 @@ from chunter_nsq.smartos.zfs_refusal import (
 )
 from chunter_nsq.smartos.zfs_streams import ZfsStreams
 
-pytest_plugins = ("zfs_pool",)
-
-MIB = 2**20
-
-
-@pytest.fixture
-def runner(zfs_root: Path, zfs_pool: Pool) -> Runner:
-    """A runner whose zfs is real."""
-    return Runner(zfs_root, run_dir=zfs_root / "run")
-
-
-@pytest.fixture
-def streams(runner: Runner) -> ZfsStreams:
-    """Streams of the real ZFS."""
-    return ZfsStreams(runner, silence_seconds=20)
-
-
-@pytest.fixture
-def datasets(runner: Runner) -> ZfsDatasets:
-    """Datasets of the real ZFS."""
-    return ZfsDatasets(runner)
-
-
-def drain(source: Source) -> bytes:
-    """All of a stream."""
-    pieces = []
-    while piece := source.read(MIB):
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def feed(sink: Sink, stream: bytes) -> None:
-    """Give all of a stream, and say so."""
-    for start in range(0, len(stream), 100_000):
-        sink.write(stream[start : start + 100_000])
-    sink.finish()
-
-
-async def sent(streams: ZfsStreams, snapshot: str, base: str | None = None) -> bytes:
-    """The stream of a snapshot."""
-    async with streams.send(snapshot, base) as source:
-        return await asyncio.to_thread(drain, source)
-
-
-async def received(streams: ZfsStreams, target: str, stream: bytes) -> None:
-    """A stream received whole."""
-    async with streams.receive(target) as sink:
-        await asyncio.to_thread(feed, sink, stream)
+pytest_plugins = ("zfs_pool", "stream_parts")
 
 
 def big(pool: Pool, size_bytes: int = 12 * MIB) -> str:

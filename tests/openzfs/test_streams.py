@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
 from storage_parts import dice
-from volumes import BLOCK_BYTES, MIB, Volumes, differing
+from stream_parts import received, sent
+from volumes import BLOCK_BYTES, Volumes, differing
 from zfs_pool import Pool, command
 
-from chunter_nsq.smartos.runner import Runner, Sink, Source
+from chunter_nsq.smartos.runner import Runner
 from chunter_nsq.smartos.zfs import Zfs
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 from chunter_nsq.smartos.zfs_features import Features
 from chunter_nsq.smartos.zfs_stream_argv import PLAIN, SendFlags
 from chunter_nsq.smartos.zfs_streams import ZfsStreams
 
-pytest_plugins = ("zfs_pool",)
-
-
-@pytest.fixture
-def runner(zfs_root: Path) -> Runner:
-    """A runner whose zfs is the kernel's."""
-    return Runner(zfs_root, run_dir=zfs_root / "run")
-
-
-@pytest.fixture
-def streams(runner: Runner) -> ZfsStreams:
-    """Its streams."""
-    return ZfsStreams(runner, silence_seconds=120)
-
-
-@pytest.fixture
-def datasets(runner: Runner) -> ZfsDatasets:
-    """Its datasets."""
-    return ZfsDatasets(runner)
+pytest_plugins = ("zfs_pool", "stream_parts")
 
 
 @pytest.fixture
 def pool_volumes(zfs_pool: Pool) -> Volumes:
     """Volumes of the pool itself."""
     return Volumes(zfs_pool.name)
-
-
-async def sent(streams: ZfsStreams, snapshot: str, base: str | None = None, flags: SendFlags = PLAIN) -> bytes:
-    """A stream."""
-
-    def drain(source: Source) -> bytes:
-        return b"".join(iter(lambda: source.read(MIB), b""))
-
-    async with streams.send(snapshot, base, flags) as source:
-        return await asyncio.to_thread(drain, source)
-
-
-async def received(streams: ZfsStreams, target: str, stream: bytes) -> None:
-    """A stream received whole."""
-
-    def feed(sink: Sink) -> None:
-        sink.write(stream)
-        sink.finish()
-
-    async with streams.receive(target) as sink:
-        await asyncio.to_thread(feed, sink)
 
 
 def volume(pool: Pool, name: str, *options: str) -> str:

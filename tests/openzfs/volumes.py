@@ -10,7 +10,6 @@ from pathlib import Path
 
 from slowness import SLOWNESS
 
-MIB = 2**20
 BLOCK_BYTES = 8192
 DEVICES = Path("/dev/zvol")
 DEVICE_SECONDS = 5.0 * SLOWNESS

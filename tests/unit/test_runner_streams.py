@@ -8,27 +8,18 @@ import time
 from pathlib import Path
 
 import pytest
+from stream_parts import MIB, drain
 from tool_scripts import has_children, python_tool, shell_tool
 
 from chunter_nsq.errors import AlreadyExists, Interrupted, NotFound, ToolFailed, ToolTimeout
 from chunter_nsq.smartos.group import is_populated
 from chunter_nsq.smartos.runner import Runner, Sink, Source
 
-MIB = 2**20
-
 
 @pytest.fixture
 def runner(tmp_path: Path) -> Runner:
     """A runner on an empty platform root, with a run directory."""
     return Runner(tmp_path, run_dir=tmp_path / "run")
-
-
-def drain(source: Source) -> bytes:
-    """All of a stream, as a thread reads it."""
-    pieces = []
-    while piece := source.read(MIB):
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def open_descriptors() -> set[str]:
