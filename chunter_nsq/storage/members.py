@@ -33,6 +33,9 @@ _STORED_BYTES = 65535
 _STEP_BYTES = 64 * 1024
 _SAMPLE_BYTES = 1024
 _WORTH_BYTES = _SAMPLE_BYTES * 97 // 100
+_SAMPLE_WINDOW, _SAMPLE_MEMORY = -13, 6  # a sample fits in, and less is made ready than for a block
+_VALUES = bytes(range(256))
+_ABSENT_VALUES = 128  # the others take seven bits each, whatever their order
 _LONGEST_RAW_BYTES = 64 * 2**20
 
 Run = tuple[int, int, bool]
@@ -101,6 +104,8 @@ def _shrinks(step: memoryview, deflate: Any) -> bool:
     if len(step) <= _SAMPLE_BYTES:
         return True
     middle = (len(step) - _SAMPLE_BYTES) // 2
-    compressor = deflate.compressobj(1, zlib.DEFLATED, _RAW_DEFLATE)
-    sample = compressor.compress(step[middle : middle + _SAMPLE_BYTES])
-    return len(sample) + len(compressor.flush()) < _WORTH_BYTES
+    sample = bytes(step[middle : middle + _SAMPLE_BYTES])
+    if len(_VALUES.translate(None, sample)) >= _ABSENT_VALUES:
+        return True
+    compressor = deflate.compressobj(1, zlib.DEFLATED, _SAMPLE_WINDOW, _SAMPLE_MEMORY)
+    return len(compressor.compress(sample)) + len(compressor.flush()) < _WORTH_BYTES

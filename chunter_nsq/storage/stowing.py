@@ -76,7 +76,7 @@ class Stowing:
             if not self._filled_bytes:
                 self._buffer = self._buffers.next()
             room = rest[: len(self._buffer) - self._filled_bytes]
-            self._buffer[self._filled_bytes : self._filled_bytes + len(room)] = room
+            memoryview(self._buffer)[self._filled_bytes : self._filled_bytes + len(room)] = room
             self._filled_bytes += len(room)
             rest = rest[len(room) :]
             if self._filled_bytes == len(self._buffer):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import os
+import random
 import subprocess
 import zlib
 from itertools import pairwise
@@ -94,6 +95,17 @@ def test_noise_is_stored_and_text_is_deflated() -> None:
 
     assert len(members.packed(memoryview(noise), 1)) < MIB + 300
     assert len(members.packed(memoryview(text), 1)) < len(text) // 50
+
+
+@relaxed
+@given(st.lists(st.integers(0, 255), min_size=1, max_size=128, unique=True), st.randoms(use_true_random=True))
+def test_few_values_and_patterns_of_all_are_deflated(values: list[int], chance: random.Random) -> None:
+    """What has half of all values shrinks in whatever order, and what has all of them when it repeats itself."""
+    few = bytes(chance.choices(values, k=MIB // 8))
+    pattern = bytes(range(256)) * 512
+
+    assert len(members.packed(memoryview(few), 1)) < len(few) * 9 // 10
+    assert len(members.packed(memoryview(pattern), 1)) < len(pattern) // 50
 
 
 def test_packing_is_repeatable() -> None:
