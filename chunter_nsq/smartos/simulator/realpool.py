@@ -12,6 +12,7 @@ import json
 import re
 
 from chunter_nsq.smartos.simulator import realzfs
+from chunter_nsq.smartos.simulator.bookmarks import SIGN
 from chunter_nsq.smartos.simulator.pool import FRESH_BYTES, Dataset, Pool, Snapshot
 from chunter_nsq.smartos.simulator.process import Refused
 
@@ -56,7 +57,7 @@ class RealPool(Pool):
             for line in text.splitlines():
                 name, prop, value, source = line.split("\t")
                 found.setdefault(name, {})[prop] = (value, source)
-            datasets = {name: _dataset(name, one) for name, one in found.items() if "@" not in name}
+            datasets = {name: _dataset(name, one) for name, one in found.items() if not {"@", SIGN} & set(name)}
             snapshots = [_snapshot(name, one) for name, one in found.items() if "@" in name]
             for place, one in enumerate(sorted(snapshots, key=lambda one: one.creation)):
                 one.createtxg = place
