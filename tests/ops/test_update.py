@@ -28,7 +28,11 @@ HARMS = {
     "dies": (b"    raise RuntimeError('not my day')\n", "ended 4 times in a row", 60),
     "refuses": (b"    return EXIT_CONFIG\n", "is in maintenance", 60),
     "hangs": (b"    import time; time.sleep(600)\n", "the agent does not answer (after 3 s)", 3),
-    "deaf": (b"    async def deaf(_): pass\n    Consumer.start = deaf\n", "it lacks: ", 25),
+    "deaf": (
+        b"    from chunter_nsq.parts import Consumer\n    async def deaf(_): pass\n    Consumer.start = deaf\n",
+        "it lacks: ",
+        25,
+    ),
 }
 
 
