@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from worlds import BASE_IMAGE, Ears, Event, Host, new_uuid, payload
@@ -39,15 +37,6 @@ async def _free(ears: Ears, host: Host) -> int:
     """The memory that a dry run finds free, MiB."""
     params = {"payload": payload(), "dry_run": True}
     return (await ears.result(host.send("machine.create", params=params)))["result"]["found"]["memory_free_mib"]
-
-
-def _tools_of(host: Host) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if entry.name.isdigit() and str(host.platform).encode() in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-    return found
 
 
 @pytest.mark.parametrize(
@@ -117,7 +106,7 @@ async def test_a_kill_of_the_agent_leaves_nothing(
     await asyncio.sleep(0.8)  # in the middle of it
     host.kill()
     if with_tools:
-        for pid in _tools_of(host):
+        for pid in host.tools_running():
             os.kill(pid, signal.SIGKILL)
     await host.start().ready()
     done = await ears.result(command, 60)
