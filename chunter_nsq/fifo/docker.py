@@ -31,8 +31,8 @@ def container(settings: Mapping[str, Any], host: HostFacts) -> dict[str, Any]:
     """The members that a container has beside those of an lx zone.
 
     ``settings`` is FiFo's ``docker`` member: its values are encoded already and are handed on as they are. What it
-    leaves out the image says, of the environment each variable. The container waits up to a minute for somebody to
-    attach.
+    leaves out is taken from the image, also single variables of the environment. The container waits up to a minute
+    for somebody to attach.
     """
     internal: dict[str, Any] = {"docker:wait_for_attach": host.now_ms + ATTACH_WAIT_MS}
     internal |= {f"docker:{key}": deepcopy(value) for key, value in settings.items()}
