@@ -5,12 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NSQ_APPS := nsqd nsqlookupd nsqadmin nsq_tail nsq_stat nsq_to_file to_nsq
-# Tests mostly wait for servers and tools: three at a time on two cores.
-PYTEST_FLAGS ?= -n 3 --dist worksteal
+# Tests mostly wait for servers and tools: one more at a time than there are cores.
+PYTEST_FLAGS ?= -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist worksteal
 # Tests start agents by the hundred: Python keeps what it compiled, also where the environment would not have it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo up test test-long test-openzfs lint bench docs dist clean
+.PHONY: help setup demo up test test-all test-long test-openzfs lint bench docs dist clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -43,7 +43,11 @@ up: setup ## the same world kept running, for playing (ctrl-C ends it; CHUNTER_U
 	@$(BIN)/python -m tools.world --prepare
 	@$(BIN)/honcho --env "$${CHUNTER_UP_DIR:-.up}/env" start || [ $$? -eq 130 ]
 
-test: setup lint ## lint, types, and every test on real parts, with branch coverage
+test: setup lint ## lint, types, and every rule on real parts, in minutes
+	@$(BIN)/python -m pytest -m "not alone and not thorough" $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest -m "alone and not thorough"
+
+test-all: setup lint ## every case of every rule too, with branch coverage: what .ci/run calls
 	@$(BIN)/python -m pytest -m "not alone" --cov --cov-report= $(PYTEST_FLAGS)
 	@$(BIN)/python -m pytest -m alone --cov --cov-append --cov-report=term
 

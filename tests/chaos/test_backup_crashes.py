@@ -110,6 +110,7 @@ async def one_restore(host: Host, ears: Ears, bucket: Bucket, uuid: str, chance:
 
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.thorough
 async def test_backups_and_restores_survive_a_kill(slow: Host, ears: Ears, bucket: Bucket, number: int):
     """At random instants, on real ZFS: a complete, verified backup or none; the machine new or as before; it boots."""
     chance = dice()
@@ -118,6 +119,7 @@ async def test_backups_and_restores_survive_a_kill(slow: Host, ears: Ears, bucke
     await one_restore(slow, ears, bucket, uuid, chance)
 
 
+@pytest.mark.thorough
 async def test_backups_survive_a_kill_on_simulated_datasets(small: Host, ears: Ears, bucket: Bucket):
     """Also where ZFS has bookmarks and tells how long a stream will be."""
     await one_backup(small, ears, bucket, await made(small, ears), dice())

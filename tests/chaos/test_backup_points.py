@@ -63,6 +63,7 @@ async def came_back(host: Host, ears: Ears, uuid: str, name: str, point: Point) 
 
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.thorough
 async def test_every_point_comes_back(backed: Host, ears: Ears, tmp_path: Path, number: int):
     """The machine is destroyed; each point of full and five increments returns, to the byte and the GUID, and boots."""
     chance = dice()

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from nsq_servers import Nsqd
+from sweeps import swept
 from worlds import FINAL, Ears, Host, new_uuid, payload
 
 pytestmark = pytest.mark.counted
@@ -30,7 +31,7 @@ def _finals(ears: Ears, command: str) -> list[dict[str, Any]]:
     return [data for data in found if not data["duplicate"]]
 
 
-@pytest.mark.parametrize("after_seconds", [0.0, 0.3, 0.8, 1.4, 1.9, 2.2])
+@pytest.mark.parametrize("after_seconds", swept([0.0, 0.3, 0.8, 1.4, 1.9, 2.2], [1.4]))
 async def test_a_create_survives_a_kill_of_the_agent(
     ears: Ears, new_host: Callable[..., Host], after_seconds: float
 ) -> None:

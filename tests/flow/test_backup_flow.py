@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 from backup_parts import datasets, good, holds, keys, made, run, send_delay, settings_for
 from prometheus_client.parser import text_string_to_metric_families
+from sweeps import swept
 from worlds import FINAL, Ears, Host
 
 from chunter_nsq.smartos.simulator import faults
@@ -86,14 +87,14 @@ async def test_a_dry_run_touches_nothing(small: Host, ears: Ears, bucket: Bucket
     assert "" == small.tool("zfs", "list", "-H", "-t", "snapshot", "-r", f"zones/{uuid}").stdout
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"exit": 1, "stderr": "internal error: I/O error"},
-        {"truncate": 100_000, "exit": 1, "stderr": "warning: cannot send"},
-        {"stderr": "warning: something is odd"},
-    ],
+DOUBTS = (
+    {"exit": 1, "stderr": "internal error: I/O error"},
+    {"truncate": 100_000, "exit": 1, "stderr": "warning: cannot send"},
+    {"stderr": "warning: something is odd"},
 )
+
+
+@pytest.mark.parametrize("fault", swept(DOUBTS, DOUBTS[1:2]))
 async def test_a_doubtful_stream_is_no_backup(small: Host, ears: Ears, bucket: Bucket, fault: dict):
     """Zfs send that fails, breaks off or complains: failed, nothing is stored, the snapshot stays, no hold."""
     uuid = await made(small, ears)
@@ -109,6 +110,7 @@ async def test_a_doubtful_stream_is_no_backup(small: Host, ears: Ears, bucket: B
     await good(small, ears, "backup.create", uuid, snapshot="one")
 
 
+@pytest.mark.thorough
 async def test_blocks_as_they_lie_on_the_pool(new_host: Callable[..., Host], account: Account, ears: Ears):
     """With backup_compression zfs streams are made with send -c, and a chain goes on as it was begun."""
     host = await new_host(settings=settings_for(account) | {"backup_compression": "zfs"}).start().ready()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from backup_parts import good, holds, made, run, send_delay, settings_for
 from nsq_servers import Nsqd
+from sweeps import swept
 from worlds import Ears, Host
 
 from chunter_nsq.storage.account import Account
@@ -83,7 +84,7 @@ async def test_keys_of_a_command_stay_in_memory(
     await nothing_shows(host, nsqd, ears, account)
 
 
-@pytest.mark.parametrize("source", ["configuration", "files", "environment"])
+@pytest.mark.parametrize("source", swept(["configuration", "files", "environment"], ["files"]))
 async def test_keys_of_the_host(
     new_host: Callable[..., Host],
     nsqd: Nsqd,

@@ -92,6 +92,7 @@ async def test_broken_chains_are_told_before_anything_is_touched(small: Host, ea
     assert 3 == len((await good(small, ears, "backup.restore", uuid, snapshot="c"))["path"])
 
 
+@pytest.mark.thorough
 async def test_what_does_not_fit_is_not_begun(backed: Host, ears: Ears):
     """A restore needs room beside the machine, from the store as from a snapshot here: else refused at once."""
     uuid = await made(backed, ears)
@@ -125,6 +126,7 @@ async def test_as_another_machine(small: Host, ears: Ears):
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.thorough
 async def test_on_a_host_that_never_saw_the_machine(
     backed: Host, ears: Ears, tmp_path: Path, nsqd: Nsqd, zfs_pool: Pool, account: Account
 ):
@@ -150,6 +152,7 @@ async def test_on_a_host_that_never_saw_the_machine(
         assert [] == [name for name in datasets(elsewhere) if "chunter-" in name]
 
 
+@pytest.mark.thorough
 async def test_streams_of_the_first_chunter(backed: Host, ears: Ears, bucket: Bucket):
     """Objects without manifests, one gzip member each, restore by their keys; what was never stored stays."""
     uuid = await made(backed, ears, delegate_dataset=True)
@@ -182,6 +185,7 @@ async def test_streams_of_the_first_chunter(backed: Host, ears: Ears, bucket: Bu
     assert "on\n" == backed.tool("zfs", "get", "-H", "-o", "value", "zoned", f"zones/{uuid}/data").stdout
 
 
+@pytest.mark.thorough
 async def test_without_an_agent(backed: Host, ears: Ears, bucket: Bucket, tmp_path: Path):
     """Our objects pass gunzip and zfs receive, by hand, and are the streams that zstreamdump sees."""
     uuid = await made(backed, ears)

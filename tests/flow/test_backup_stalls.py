@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from backup_parts import filled, good, holds, keys, made, parts, run, until
 from s3_proxy import FaultProxy
 from worlds import Ears, Host
@@ -11,6 +12,7 @@ from chunter_nsq.storage.bucket import Bucket
 pytest_plugins = ("s3_servers", "backup_parts")
 
 
+@pytest.mark.thorough
 async def test_a_part_that_got_no_answer_is_sent_again(weak: Host, ears: Ears, proxy: FaultProxy, bucket: Bucket):
     """A store that is silent for a while, then closes the line: the backup goes on and succeeds."""
     uuid = await filled(weak, ears)
@@ -27,6 +29,7 @@ async def test_a_part_that_got_no_answer_is_sent_again(weak: Host, ears: Ears, p
     assert seen["good"], seen
 
 
+@pytest.mark.thorough
 async def test_a_store_that_never_answers_is_told(weak: Host, ears: Ears, proxy: FaultProxy, bucket: Bucket):
     """Half a minute of silence to the first question: the command fails, and nothing was touched before."""
     uuid = await made(weak, ears)

@@ -47,6 +47,7 @@ async def test_cancelled_with_parts_on_their_way(weak: Host, ears: Ears, proxy: 
 
 
 @pytest.mark.alone
+@pytest.mark.thorough
 async def test_cancelled_while_the_store_is_silent(weak: Host, ears: Ears, proxy: FaultProxy, bucket: Bucket):
     """Nobody can take anything back then: the next agent starts all the same, and does so when the store is there."""
     uuid = await filled(weak, ears)
@@ -68,6 +69,7 @@ async def test_cancelled_while_the_store_is_silent(weak: Host, ears: Ears, proxy
     await good(weak, ears, "backup.create", uuid, snapshot="one")
 
 
+@pytest.mark.thorough
 async def test_an_upload_is_put_down_with_the_agent(weak: Host, ears: Ears, proxy: FaultProxy, bucket: Bucket):
     """SIGTERM does not wait for an upload: the next agent goes on with it, and sends only what is missing."""
     uuid = await filled(weak, ears)
@@ -92,6 +94,7 @@ async def test_an_upload_is_put_down_with_the_agent(weak: Host, ears: Ears, prox
     assert seen["good"], seen
 
 
+@pytest.mark.thorough
 async def test_another_agent_goes_on_that_packs_otherwise(weak: Host, ears: Ears, proxy: FaultProxy, bucket: Bucket):
     """What an older library packed cannot be gone on with: the upload begins again, and nothing is left of it."""
     uuid = await filled(weak, ears)
@@ -114,6 +117,7 @@ async def test_another_agent_goes_on_that_packs_otherwise(weak: Host, ears: Ears
     assert seen["good"], seen
 
 
+@pytest.mark.thorough
 async def test_a_restore_is_put_down_with_the_agent(weak: Host, ears: Ears, proxy: FaultProxy):
     """What was received stays beside the machine, which is untouched; the next agent brings it to its end."""
     uuid = await filled(weak, ears, 100_000)
@@ -173,6 +177,7 @@ async def test_what_a_lost_command_left_is_put_in_order(weak: Host, ears: Ears, 
     assert 0 == weak.tool("zfs", "list", f"zones/{uuid}@one").returncode
 
 
+@pytest.mark.thorough
 async def test_with_force_nobody_waits_for_an_upload(weak: Host, ears: Ears, proxy: FaultProxy, bucket: Bucket):
     """What pulls the ground away cancels a backup when it says so: the backup ends cancelled, the command succeeds."""
     uuid = await made(weak, ears)

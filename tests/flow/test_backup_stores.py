@@ -66,6 +66,7 @@ def _parts(bucket: Bucket, uuid: str) -> int:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.thorough
 async def test_store_and_agent_are_killed_meanwhile(
     beside: tuple[Host, FaultProxy, Bucket], ears: Ears, own_weed: Weed
 ):
@@ -97,6 +98,7 @@ async def test_store_and_agent_are_killed_meanwhile(
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.thorough
 async def test_a_store_that_restarts(beside: tuple[Host, FaultProxy, Bucket], ears: Ears, own_weed: Weed):
     """The agent waits for it, and the command succeeds as if nothing had been."""
     host, proxy, bucket = beside

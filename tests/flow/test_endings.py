@@ -8,6 +8,7 @@ import pytest
 from backup_parts import settings_for
 from ending_cases import CASES
 from stage import Stage
+from sweeps import swept
 from worlds import ACTIONS, Ears, Host
 
 from chunter_nsq.errors import Cancelled, Forbidden, Interrupted
@@ -18,11 +19,12 @@ pytest_plugins = ("s3_servers", "release_parts")
 # tests/ops/test_update.py, with tampered releases and small disks
 ELSEWHERE = {"host.update": frozenset({"checksum_mismatch", "insufficient_resources"})}
 ALIKE = {Forbidden.code, Cancelled.code, Interrupted.code}
+KEPT = ("backup.list", "machine.reboot", "service.disable")
 SETTINGS = {"machine_timeout": "8s", "execute_api": "on"}
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("action", sorted(ACTIONS))
+@pytest.mark.parametrize("action", swept(sorted(ACTIONS), KEPT))
 async def test_every_way_to_end(
     ears: Ears, new_host: Callable[..., Host], bucket: Bucket, newer: dict[str, str], action: str
 ) -> None:

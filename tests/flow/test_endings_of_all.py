@@ -120,6 +120,7 @@ async def test_whatever_waits_can_be_cancelled(ears: Ears, new_host: Callable[..
     assert [["accepted", "cancelled"]] * len(actions) == [ears.statuses(command) for command in commands]
 
 
+@pytest.mark.thorough
 async def test_keys_end_with_the_agent_that_had_them(ears: Ears, new_host: Callable[..., Host], bucket: Bucket) -> None:
     """Commands that brought the store's keys along are interrupted when the agent ends before they do."""
     actions = [name for name in declaring(Interrupted) if name not in BY_THEIR_OWN_RULES]
@@ -193,6 +194,7 @@ async def test_an_addition_is_not_made_twice(ears: Ears, new_host: Callable[...,
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.thorough
 async def test_an_updater_that_is_gone(ears: Ears, new_host: Callable[..., Host]) -> None:
     """When nobody takes up what was asked of the updater, the update is interrupted."""
     host = await new_host().start().ready()

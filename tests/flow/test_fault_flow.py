@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from sweeps import swept
 from worlds import Ears, Event, Host
 
 QUICK = {
@@ -17,19 +18,19 @@ QUICK = {
 }
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize(
-    ("tool", "source", "fault"),
-    [
-        ("zpool", "zpools", ("--exit", "1", "--stderr", "cannot open 'zones': I/O error")),
-        ("svcs", "services", ("--garbage",)),
-        ("kstat", "metrics", ("--truncate", "700")),
-        ("kstat", "arc", ("--flood", "100000000")),
-        ("prtconf", "memory", ("--denied",)),
-        ("zoneadm", "zones", ("--exit", "1", "--stderr", "zoneadm: internal error")),
-        ("zpool", "zpools", ("--hang",)),
-    ],
+FAULTS = (
+    ("zpool", "zpools", ("--exit", "1", "--stderr", "cannot open 'zones': I/O error")),
+    ("svcs", "services", ("--garbage",)),
+    ("kstat", "metrics", ("--truncate", "700")),
+    ("kstat", "arc", ("--flood", "100000000")),
+    ("prtconf", "memory", ("--denied",)),
+    ("zoneadm", "zones", ("--exit", "1", "--stderr", "zoneadm: internal error")),
+    ("zpool", "zpools", ("--hang",)),
 )
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(("tool", "source", "fault"), swept(FAULTS, FAULTS[1:5:3]))
 async def test_a_tool_that_fails_is_one_warning(
     ears: Ears, new_host: Callable[..., Host], tool: str, source: str, fault: tuple[str, ...]
 ) -> None:

@@ -104,6 +104,7 @@ async def test_an_upload_is_waited_for_or_given_up(small: Host, ears: Ears):
     assert "one" == ends[1]["result"]["backup"]
 
 
+@pytest.mark.thorough
 async def test_real_datasets(backed: Host, ears: Ears):
     """With a ZFS that cannot say what was written, a machine that never ran since its backup may go and comes back."""
     uuid = await made(backed, ears, quota=1)

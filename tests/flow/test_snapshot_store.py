@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from backup_parts import good, holds, made, run, send_delay, settings_for
+from sweeps import swept
 from worlds import Ears, Host, new_uuid, payload
 
 from chunter_nsq.smartos.simulator import faults
@@ -51,6 +52,7 @@ async def test_an_image_in_the_bucket(small: Host, tmp_path: Path, ears: Ears, b
     await image_and_machine_of_it(small, tmp_path, ears, bucket)
 
 
+@pytest.mark.thorough
 async def test_an_image_of_real_datasets(backed: Host, tmp_path: Path, ears: Ears, bucket: Bucket):
     """The same with ZFS's own streams."""
     await image_and_machine_of_it(backed, tmp_path, ears, bucket)
@@ -138,7 +140,7 @@ async def test_others_go_on_and_a_cancelled_one_leaves_nothing(small: Host, ears
     assert ([], []) == (list(bucket.keys("")), list(bucket.uploads("")))
 
 
-@pytest.mark.parametrize("where", ["bucket", "folder"])
+@pytest.mark.parametrize("where", swept(["bucket", "folder"], ["bucket"]))
 async def test_a_killed_agent_goes_on(
     where: str, new_host: Callable[..., Host], account: Account, bucket: Bucket, ears: Ears
 ):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from itertools import pairwise
 
+import pytest
 from worlds import Ears, Event, Host
 
 from chunter_nsq.smartos import simulator
@@ -34,6 +35,7 @@ def _told(ears: Ears) -> dict[str, list[str]]:
     return told
 
 
+@pytest.mark.thorough
 async def test_a_storm_ends_with_the_truth(ears: Ears, new_host: Callable[..., Host]) -> None:
     """After 5,000 changes what was told last is what the host shows; no state twice in a row, no gap, nothing left."""
     host = await new_host(zones=ZONES).start().ready()

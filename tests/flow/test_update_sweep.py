@@ -138,6 +138,7 @@ async def test_every_property(fleet: Fleet) -> None:
         assert after == fleet.get(brand) | {"last_modified": after["last_modified"]}, brand
 
 
+@pytest.mark.thorough
 async def test_every_member_of_every_list(fleet: Fleet) -> None:
     """NICs, disks, file systems and devices are added, changed in every member, and removed, where a brand has them."""
     for number, brand in enumerate(UUIDS):
@@ -189,6 +190,7 @@ async def test_flat_objects(fleet: Fleet) -> None:
         assert not any(gone[f"remove_{what}"][0] in fleet.get(brand)[what] for what in FLAT), brand
 
 
+@pytest.mark.thorough
 async def test_every_member_that_fifo_knows(fleet: Fleet) -> None:
     """What FiFo's form may change is changed by it as by a payload, for every brand that can."""
     for number, brand in enumerate(UUIDS):

@@ -66,6 +66,7 @@ def test_every_action_has_one_section_with_a_command_and_an_answer() -> None:
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.thorough
 async def test_the_page_can_be_typed(
     ears: Ears, new_host: Callable[..., Host], account: Account, newer: dict[str, str]
 ) -> None:

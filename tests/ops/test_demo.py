@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from sweeps import swept
 
 from chunter_nsq.messages.catalogue import KINDS
 from tools.demo.__main__ import guarded
@@ -45,6 +46,7 @@ def left(folder):
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.thorough
 def test_the_demo_plays_to_its_end_on_plain_lines(folder):
     """Without a terminal: exit 0 in under 90 s, 100 columns of plain text, known types of events, nothing left."""
     record, began = folder / "record.jsonl", time.monotonic()
@@ -63,7 +65,7 @@ def test_the_demo_plays_to_its_end_on_plain_lines(folder):
     assert [] == left(folder)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", swept([signal.SIGINT, signal.SIGTERM], [signal.SIGINT]))
 def test_a_demo_that_is_stopped_cleans_up(folder, number):
     """Ctrl-C in the middle of a creation ends it with 130 and leaves neither a process nor a folder."""
     child = subprocess.Popen(

@@ -62,6 +62,7 @@ def test_every_event_error_and_key_is_told():
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.thorough
 async def test_the_examples_are_what_happens_today():
     """Played again, each action answers and each event comes with the members that its example has."""
     kept, fresh = json.loads(KEPT.read_text()), await record()

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from sweeps import swept
 
 pytest_plugins = ("release_parts",)
 SMF = Path(__file__).parents[2] / "smf"
@@ -105,7 +106,7 @@ def test_the_manifests_name_the_tree(site, workshop):
     assert f'exec="{site.root}/share/chunter-method stop {site.platform}"' in texts[0]
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", swept(SHELLS, ["ksh93"]))
 def test_every_plain_shell_will_do(site, workshop, shell):
     """The platform's sh is a ksh93; whatever shell it is, the result is the same."""
     if shutil.which(SHELLS[shell][0]) is None:
@@ -291,10 +292,15 @@ REFUSALS = {
 }
 
 
+REPLACING = (no_python, a_full_pool, a_wrong_configuration, a_failing_svccfg)
+
+
 @pytest.mark.parametrize(
     ("fault", "before"),
-    [(fault, "nothing") for fault in REFUSALS]
-    + [(fault, "0.1.0") for fault in (no_python, a_full_pool, a_wrong_configuration, a_failing_svccfg)],
+    swept(
+        [(fault, "nothing") for fault in REFUSALS] + [(fault, "0.1.0") for fault in REPLACING],
+        [(a_zone, "nothing"), (a_full_pool, "0.1.0"), (a_wrong_configuration, "0.1.0")],
+    ),
     ids=lambda one: getattr(one, "__name__", one),
 )
 def test_what_cannot_be_installed_changes_nothing(site, workshop, tmp_path, fault, before):

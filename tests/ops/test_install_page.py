@@ -51,6 +51,7 @@ async def until_ready(port):
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.thorough
 async def test_what_the_page_says_is_what_happens(new_site, nsqd, shop, workshop):
     """From the first download to the end: each block ends well, and a stranger to the host could follow."""
     workshop.publish(shop.rel, workshop.build("0.1.0"))
@@ -73,6 +74,7 @@ async def test_what_the_page_says_is_what_happens(new_site, nsqd, shop, workshop
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.thorough
 async def test_what_operators_type_later_works(new_site, nsqd, shop, workshop):
     """The blocks of operations.md, on a host that is installed and has the newest version."""
     workshop.publish(shop.rel, workshop.build("0.1.0"))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 from release_parts import SERVICE, Site, Workshop
+from sweeps import swept
 from worlds import Ears, new_uuid, payload
 
 pytest_plugins = ("release_parts",)
@@ -63,6 +64,7 @@ async def test_a_killed_agent_is_started_again_and_ends_what_ran(site: Site, ear
     assert "succeeded" == (await ears.result(site.send("host.ping")))["status"]
 
 
+@pytest.mark.thorough
 async def test_a_wrong_configuration_is_maintenance_until_it_is_mended(site: Site, ears: Ears) -> None:
     """Exit status 96; svcs -xv, the log and the doctor say so, and after the edit svcadm clear is enough."""
     file = site.root / "etc" / "chunter.conf"
@@ -82,6 +84,7 @@ async def test_a_wrong_configuration_is_maintenance_until_it_is_mended(site: Sit
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.thorough
 async def test_an_agent_that_cannot_go_on_is_tried_and_then_maintenance(site: Site, ears: Ears) -> None:
     """Exit status 95: a journal that is none; when it is out of the way svcadm clear is enough."""
     assert 0 == site.tool("svcadm", "disable", "-s", "chunter").returncode
@@ -129,7 +132,7 @@ async def test_a_new_address_is_announced_under_the_same_id(site: Site, ears: Ea
     assert "10.0.0.11" == ears.of("chunter.host.announce")[0]["data"]["data"]["ip"]
 
 
-@pytest.mark.parametrize("end", ["in order", "power cut"])
+@pytest.mark.parametrize("end", swept(["in order", "power cut"], ["power cut"]))
 async def test_a_reboot_brings_it_back(site: Site, ears: Ears, end: str) -> None:
     """All but /opt, /var, /zones, /usbkey is gone, and the agent is the same host; what was sent meanwhile is done."""
     uuid, host = new_uuid(), site.id

@@ -131,6 +131,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.thorough
 def test_every_block_of_readme_does_what_it_says(reader):
     """Each shell block runs as written and ends well, and each line shown as output comes."""
     for block in blocks():

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from release_parts import Shop, Site, Workshop
+from sweeps import swept
 from worlds import Ears, new_uuid, payload
 
 from tools.release import signing
@@ -103,6 +104,7 @@ async def test_an_update_by_command_settles_what_ran_before(site: Site, ears: Ea
 
 
 @pytest.mark.timeout(250)
+@pytest.mark.thorough
 async def test_a_version_that_fails_is_taken_back_by_itself(site: Site, ears: Ears, shop: Shop, workshop: Workshop):
     """Asked for by a command: it fails with the reason, an event tells it, and the version before does its work."""
     workshop.publish(shop.rel, workshop.build("0.3.0", **{"chunter_nsq/app.py": harmed(HARMS["dies"][0])}))
@@ -126,6 +128,7 @@ async def test_a_version_that_fails_is_taken_back_by_itself(site: Site, ears: Ea
 
 @pytest.mark.timeout(250)
 @pytest.mark.parametrize("harm", ["refuses", "hangs", "deaf"])
+@pytest.mark.thorough
 async def test_bin_update_returns_from_what_does_not_work(
     site: Site, ears: Ears, shop: Shop, workshop: Workshop, harm: str
 ):
@@ -197,7 +200,7 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("harm", REFUSALS, ids=lambda harm: harm.__name__)
+@pytest.mark.parametrize("harm", swept(REFUSALS, [archive_changed]), ids=lambda harm: harm.__name__)
 async def test_what_was_tampered_with_is_refused(site: Site, ears: Ears, shop: Shop, workshop: Workshop, harm):
     """Before anything is replaced: exit status 1, the same version, the same process; a command fails likewise."""
     words, code = REFUSALS[harm]
@@ -271,6 +274,7 @@ async def test_a_disk_without_a_byte_left_ends_an_update(site: Site, shop: Shop,
     assert there == installed(site)
 
 
+@pytest.mark.thorough
 async def test_a_download_that_was_cut_goes_on_where_it_ended(site: Site, shop: Shop, workshop: Workshop):
     """The server hears the range that is missing, and the update succeeds."""
     workshop.publish(shop.rel, workshop.build("0.2.0"))
@@ -282,6 +286,7 @@ async def test_a_download_that_was_cut_goes_on_where_it_ended(site: Site, shop: 
 
 
 @pytest.mark.timeout(250)
+@pytest.mark.thorough
 async def test_bin_update_goes_forth_and_back(site: Site, shop: Shop, workshop: Workshop):
     """Newest, named, older by force, another channel; the exit status says what happened."""
     newest = await updated(site)
@@ -304,6 +309,7 @@ async def test_bin_update_goes_forth_and_back(site: Site, shop: Shop, workshop: 
     assert (0, "dev-0.3.0.dev1\n") == (other.returncode, (site.root / "etc" / "chunter.version").read_text())
 
 
+@pytest.mark.thorough
 async def test_an_update_that_cannot_be_judged_is_not_begun(site: Site, shop: Shop, workshop: Workshop):
     """An agent that is not well, a wrong configuration, another update: exit status 1, and nothing was replaced."""
     workshop.publish(shop.rel, workshop.build("0.2.0"))
@@ -328,6 +334,7 @@ async def test_an_update_that_cannot_be_judged_is_not_begun(site: Site, shop: Sh
     assert current == site.current
 
 
+@pytest.mark.thorough
 async def test_a_service_that_is_disabled_stays_so(site: Site, shop: Shop, workshop: Workshop):
     """It is updated, and not watched."""
     workshop.publish(shop.rel, workshop.build("0.2.0"))
@@ -339,6 +346,7 @@ async def test_a_service_that_is_disabled_stays_so(site: Site, shop: Shop, works
 
 
 @pytest.mark.timeout(250)
+@pytest.mark.thorough
 async def test_a_power_cut_amid_an_update_is_survived(site: Site, ears: Ears, shop: Shop, workshop: Workshop):
     """The boot goes on with it: the command ends in the new version, whose watch was cut short."""
     slow = harmed(b"    import time; time.sleep(4)\n")

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from publisher_parts import HOST, Desk, desk_in, put_script
+from sweeps import swept
 
 from chunter_nsq.host import Host
 from chunter_nsq.inventory import Inventory
@@ -239,7 +240,7 @@ class Stage:
         return [one["state"] for one in told if one["source"] == source]
 
 
-@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("kind", swept(FAULTS, ["exit 1", "garbage"]))
 @pytest.mark.parametrize(("tool", "publisher", "source"), CASES, ids=[f"{t.split('/')[-1]}-{s}" for t, _, s in CASES])
 async def test_a_tool_that_fails_is_one_warning_and_one_recovery(
     tmp_path: Path, tool: str, publisher: Callable[[Any], Publisher], source: str, kind: str

@@ -281,6 +281,7 @@ async def look(desk: Desk, publisher: Snapshots) -> int:
     return count
 
 
+@pytest.mark.thorough
 async def test_fifty_thousand_snapshots_are_not_held(tmp_path: Path) -> None:
     """Ten times as many are told with no more memory than the lines read ahead, and then told as gone and grown."""
     most_bytes: dict[int, int] = {}
