@@ -22,15 +22,17 @@ class CapRecord:
     """By zone; empty as long as metrics are switched off."""
 
     def __init__(self) -> None:
-        self._hits: dict[str, CapHits] = {}
+        self._told: dict[str, Mapping[str, Any]] = {}
 
     def hear(self, event: Event) -> None:
         """The metrics told something."""
         if event.type == "chunter.metric.memstat":
-            data: Mapping[str, Any] = event.data["data"]
-            hits = CapHits(data.get("nover") or 0, data.get("rss"), data.get("physcap"))
-            self._hits[event.subject.removesuffix(_SUFFIX)] = hits
+            self._told[event.subject.removesuffix(_SUFFIX)] = event.data
 
     def take(self, uuid: str) -> CapHits | None:
         """What is known of a zone; it is forgotten with that."""
-        return self._hits.pop(uuid, None)
+        told = self._told.pop(uuid, None)
+        if told is None:
+            return None
+        data = told["data"]
+        return CapHits(data.get("nover") or 0, data.get("rss"), data.get("physcap"))

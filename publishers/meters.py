@@ -8,42 +8,14 @@ it was is told every sixth time only.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from chunter_nsq.messages.events import Event
-from chunter_nsq.smartos.kstat import Head, Kstat, any_of, any_zone
+from chunter_nsq.messages.events import Event, Written, compact
+from chunter_nsq.smartos.kstat import Kstat, any_of, any_zone
+from publishers.meterforms import CPU_PREFIX, KINDS, Form
 
 _EVERY_TICKS = 6
-_UNLIMITED = 2**64 - 1
-_NSEC_PERCENT = 100 / 1e9
-_CPU_PREFIX = "cpu_nsec_"
-
-Values = dict[str, int | None]
-
-
-class Kind(NamedTuple):
-    """What of a module is told: its gauges as they are, its counters also per second, times ``scale``."""
-
-    gauges: tuple[str, ...]
-    counters: tuple[str, ...]
-    others: tuple[str, ...] = ()
-    scale: float = 1
-
-    @property
-    def names(self) -> dict[bytes, str]:
-        """The statistics by their printed names."""
-        return {name.encode(): name for name in (*self.gauges, *self.counters, *self.others)}
-
-
-_CAPS = Kind(("usage", "value", "maxusage", "nwait", "baseline", "effective", "bursting_sec"), ())
-_ZONES = Kind(("avenrun_1min",), ("nsec_user", "nsec_sys", "nsec_waitrq"), scale=_NSEC_PERCENT)
-_MEMORY = Kind(("rss", "physcap", "swap", "swapcap"), ("nover", "pagedout"))
-_NET = Kind((), ("obytes64", "rbytes64", "opackets64", "ipackets64", "ierrors", "oerrors"))
-_LATE = ("10ms_ops", "100ms_ops", "1s_ops", "10s_ops", "rtime", "rlentime", "wtime", "wlentime", "delay_time")
-_VFS = Kind((), ("nread", "reads", "nwritten", "writes", "delay_cnt"), _LATE)
-_KINDS = {b"caps": _CAPS, b"zones": _ZONES, b"memory_cap": _MEMORY, b"link": _NET, b"zone_vfs": _VFS}
-_NAMES = {module: kind.names for module, kind in _KINDS.items()}
-_ZONE_EVENTS = {b"memory_cap": "memstat", b"zone_vfs": "vfs"}
+_ZONE_EVENTS = {b"memory_cap": "memstat", b"zone_vfs": "vfs", b"zones": "cpu"}
 
 
 def specs(by_hand: Sequence[str]) -> tuple[str, ...]:
@@ -51,11 +23,11 @@ def specs(by_hand: Sequence[str]) -> tuple[str, ...]:
     zone = any_zone(by_hand)
 
     def wanted(module: bytes, *more: str) -> str:
-        return any_of((*_NAMES[module].values(), *more))
+        return any_of((*KINDS[module].names, *more))
 
     return (
         f"caps::cpucaps_zone_*:{wanted(b'caps')}",
-        f"cpu::sys:{_CPU_PREFIX}*",
+        f"cpu::sys:{CPU_PREFIX}*",
         f"link::z[0-9]*_*:{wanted(b'link', 'zonename')}",
         f"memory_cap::{zone}:{wanted(b'memory_cap')}",
         f"zone_vfs::{zone}:{wanted(b'zone_vfs')}",
@@ -64,29 +36,12 @@ def specs(by_hand: Sequence[str]) -> tuple[str, ...]:
 
 
 class _Sample(NamedTuple):
-    values: Values
+    """The numbers of a kstat and what is told beside them; ``silent`` counts how often they stayed the same."""
+
+    form: Form
+    numbers: tuple[int, ...]
+    more: str
     silent: int
-
-
-class _Pick(NamedTuple):
-    """Which of the values that are printed are told, and under which names."""
-
-    names: tuple[str, ...]
-    places: tuple[int, ...] | None  # None for all of them
-
-    @classmethod
-    def of(cls, head: Head) -> _Pick:
-        """By the names that the module's kind knows; of processors, whatever has the prefix."""
-        if head.module == b"cpu":
-            names = {one: one.decode() for one in head.statistics if one.startswith(_CPU_PREFIX.encode())}
-        else:
-            names = _NAMES[head.module]
-        places = tuple(place for place, one in enumerate(head.statistics) if one in names)
-        told = tuple(names[head.statistics[place]].removeprefix(_CPU_PREFIX) for place in places)
-        return cls(told, None if len(places) == len(head.statistics) else places)
-
-
-_Key = tuple[bytes, int, bytes]
 
 
 class Meters:
@@ -95,11 +50,11 @@ class Meters:
     def __init__(self, host: str, subject: Callable[[str], str]) -> None:
         self._host = host
         self._subject = subject
-        self._before: dict[_Key, _Sample] = {}
-        self._after: dict[_Key, _Sample] = {}
+        self._before: dict[tuple[bytes, int, bytes], _Sample] = {}
+        self._after: dict[tuple[bytes, int, bytes], _Sample] = {}
         self._at: float | None = None
         self._seconds = 0.0
-        self._picks: dict[tuple[bytes, tuple[bytes, ...]], _Pick] = {}
+        self._forms: dict[tuple[bytes, tuple[bytes, ...]], Form] = {}
 
     def read(self, kstats: Iterable[Kstat], zones: Mapping[int, str], at: float) -> Iterator[Event | None]:
         """The events of a reading, None where there is none, so that others get their turn; ``at`` in seconds.
@@ -109,89 +64,75 @@ class Meters:
         """
         self._seconds = at - self._at if self._at is not None else 0.0
         self._after = {}
-        caps: dict[int, Values] = {}
-        processors: list[dict[str, Any]] = []
+        caps: dict[int, str] = {}
+        processors: dict[int, str] = {}
         for kstat in kstats:
             module, instance, _ = kstat.head.key
             if module == b"cpu":
-                processors.append(self._processor(kstat))
+                processors[instance] = self._processor(kstat)
             elif module == b"caps":
-                caps[instance] = self._values(kstat)
+                form = self._form(kstat)
+                caps[instance] = form.members(form.numbers(kstat.values))
                 yield None
             elif module == b"link":
                 yield self._link(kstat)
-            elif instance in zones and module in _KINDS:
+            elif instance in zones and module in _ZONE_EVENTS:
                 yield self._zone(kstat, zones[instance], caps)
         if processors:
-            data = {"event": "mpstat", "data": {"cpus": sorted(processors, key=lambda one: int(one["cpu"]))}}
-            yield Event("metric", "chunter.metric.mpstat", f"{self._host}-metrics", data)
+            cpus = ",".join(processors[number] for number in sorted(processors))
+            yield _event("mpstat", self._host, f',"cpus":[{cpus}]')
         self._before, self._at = self._after, at
 
-    def _zone(self, kstat: Kstat, zone: str, caps: Mapping[int, Values]) -> Event | None:
+    def _zone(self, kstat: Kstat, zone: str, caps: Mapping[int, str]) -> Event | None:
         module, instance, _ = kstat.head.key
         if module == b"zones":
-            return self._told("cpu", kstat, zone, self._values(kstat) | caps.get(instance, {}))
+            return self._told("cpu", kstat, zone, caps.get(instance, ""))
         if instance == 0:
             return None  # of the global zone these are the whole host's
-        return self._told(_ZONE_EVENTS[module], kstat, zone, self._values(kstat))
+        return self._told(_ZONE_EVENTS[module], kstat, zone)
 
     def _link(self, kstat: Kstat) -> Event | None:
         zone = (kstat.value(b"zonename") or b"global").decode(errors="replace")
         if zone == "global":
             return None
         ifname = kstat.head.key[2].decode(errors="replace").partition("_")[2]
-        return self._told("net", kstat, zone, self._values(kstat), ifname=ifname)
+        return self._told("net", kstat, zone, f',"ifname":{compact(ifname)}')
 
-    def _processor(self, kstat: Kstat) -> dict[str, Any]:
-        values = self._values(kstat)
-        rates = self._rates(self._before.get(kstat.head.key), values, tuple(values), _NSEC_PERCENT)
-        self._after[kstat.head.key] = _Sample(values, 0)
-        return {"cpu": kstat.head.instance, **values, **({"rates": rates} if rates else {})}
+    def _processor(self, kstat: Kstat) -> str:
+        form = self._form(kstat)
+        numbers = form.numbers(kstat.values)
+        rates = self._rates(self._before.get(kstat.head.key), form, numbers)
+        self._after[kstat.head.key] = _Sample(form, numbers, "", 0)
+        return f'{{"cpu":{kstat.head.instance}{form.members(numbers)}{rates}}}'
 
-    def _told(self, name: str, kstat: Kstat, zone: str, values: Values, **more: str) -> Event | None:
-        """The event of a sample, which is remembered; None when it is as it was."""
+    def _told(self, name: str, kstat: Kstat, zone: str, more: str = "") -> Event | None:
+        """The event of a sample, which is remembered; None when it is as it was. ``more`` is told beside it."""
         key = kstat.head.key
+        form = self._form(kstat)
+        numbers = form.numbers(kstat.values)
         before = self._before.get(key)
         silent = kstat.head.instance % _EVERY_TICKS  # so that not all idle zones are told at once
         if before is not None:
-            silent = before.silent + 1 if before.values == values else 0
-            if silent % _EVERY_TICKS:
-                self._after[key] = _Sample(values, silent)
-                return None
-        self._after[key] = _Sample(values, silent)
-        if not values:
+            silent = before.silent + 1 if before.numbers == numbers and before.more == more else 0
+        self._after[key] = _Sample(form, numbers, more, silent)
+        if not numbers or (before is not None and silent % _EVERY_TICKS):
             return None
-        kind = _KINDS[key[0]]
-        rates = self._rates(before, values, kind.counters, kind.scale)
-        data = {**more, **values, "rates": rates} if rates else {**more, **values}
-        message = {"event": name, "data": data}
-        return Event("metric", f"chunter.metric.{name}", f"{self._subject(zone)}-metrics", message)
+        return _event(name, self._subject(zone), f"{form.members(numbers)}{more}{self._rates(before, form, numbers)}")
 
-    def _rates(
-        self, before: _Sample | None, values: Values, counters: tuple[str, ...], scale: float
-    ) -> dict[str, float] | None:
-        if before is None or self._seconds <= 0:
-            return None
-        factor = scale / self._seconds
-        earlier = before.values
-        rates: dict[str, float] = {}
-        for name in counters:
-            now, then = values.get(name), earlier.get(name)
-            if now is not None and then is not None:
-                if now < then:
-                    return None
-                rates[name] = round((now - then) * factor, 2)
-        return rates
+    def _rates(self, before: _Sample | None, form: Form, numbers: tuple[int, ...]) -> str:
+        if before is None or before.form is not form or self._seconds <= 0:
+            return ""
+        return form.rates(numbers, before.numbers, self._seconds)
 
-    def _values(self, kstat: Kstat) -> Values:
-        """The numbers that are told of it; None for no limit."""
-        head, printed = kstat
-        pick = self._picks.get((head.module, head.statistics))
-        if pick is None:
-            pick = self._picks[head.module, head.statistics] = _Pick.of(head)
-        if pick.places is not None:
-            printed = [printed[place] for place in pick.places]
-        values: Values = dict(zip(pick.names, map(int, printed), strict=True))
-        if _UNLIMITED in values.values():
-            return {name: None if value == _UNLIMITED else value for name, value in values.items()}
-        return values
+    def _form(self, kstat: Kstat) -> Form:
+        head = kstat.head
+        form = self._forms.get((head.module, head.statistics))
+        if form is None:
+            form = self._forms[head.module, head.statistics] = Form.of(head)
+        return form
+
+
+def _event(name: str, subject: str, members: str) -> Event:
+    """One that tells these members, each of which has a comma before it."""
+    message = Written(f'{{"event":"{name}","data":{{{members[1:]}}}}}')
+    return Event("metric", f"chunter.metric.{name}", f"{subject}-metrics", message)

@@ -8,7 +8,7 @@ from core_parts import HOST
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chunter_nsq.messages.events import Event, compact, encode, timestamp
+from chunter_nsq.messages.events import Event, Written, compact, encode, timestamp
 
 VM = "0a1b2c3d-0000-4000-8000-000000000001"
 
@@ -28,6 +28,15 @@ def test_event_is_structured_cloudevents_json():
         "epoch": "e1", "traceparent": "00-a-b-01", "data": {"event": "state", "data": "running"},
     }  # fmt: skip
     assert expected == json.loads(encoded(event))
+
+
+def test_a_written_message_is_taken_as_it_is():
+    """Its text stands in the envelope, and to who looks into it it is the mapping that it says."""
+    message = {"event": "cpu", "data": {"usage": 3, "cap": None}}
+    event = Event("metric", "chunter.metric.cpu", VM, Written('{"event":"cpu","data":{"usage":3.0,"cap":null}}'))
+    assert encoded(event).endswith(b',"data":{"event":"cpu","data":{"usage":3.0,"cap":null}}}')
+    assert (message, ["event", "data"], 2) == (event.data, list(event.data), len(event.data))
+    assert (message["data"], None) == (event.data.get("data"), event.data.get("other"))
 
 
 def test_traceparent_is_left_out_when_there_is_none():

@@ -106,6 +106,24 @@ def test_a_zone_that_was_booted_again_has_no_rates() -> None:
     assert "rates" not in events[f"{ZONE}-metrics", "vfs"].data["data"]
 
 
+def test_no_rates_between_samples_of_another_form() -> None:
+    """Where a platform prints other statistics than before, places are not compared."""
+    meters = Meters(HOST, str)
+    text = printed()
+    told(meters, text.replace(":reads\t20\n", ":elsewhere\t20\n"), 0.0)
+    vfs = told(meters, text, 10.0)[f"{ZONE}-metrics", "vfs"].data["data"]
+    assert ("reads" in vfs, "rates" in vfs) == (True, False)
+
+
+def test_names_of_links_are_told_as_they_are() -> None:
+    """Whatever stands in them; the text that is told is JSON on one line in ASCII."""
+    name = 'z21_a"b\\%s\u00fc'
+    table = parse_table(f"link:0:{name}:obytes64\t7\nlink:0:{name}:zonename\t{ZONE}\n".encode())
+    (event,) = (event for event in Meters(HOST, str).read(table.kstats(), table.zones(), 0.0) if event is not None)
+    assert {"ifname": name[4:], "obytes64": 7} == event.data["data"]
+    assert event.data.text.isascii()
+
+
 def test_a_zone_that_vanished_is_forgotten() -> None:
     """When it is back, it is compared with nothing."""
     meters = Meters(HOST, str)
