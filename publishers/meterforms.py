@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter, sub
 from typing import NamedTuple
 
+from chunter_nsq.messages.events import compact
 from chunter_nsq.smartos.kstat import Head
 
 CPU_PREFIX = "cpu_nsec_"
@@ -88,4 +89,5 @@ def _picker(places: Sequence[int]) -> Callable[[Sequence[bytes]], Iterable[bytes
 
 
 def _gaps(names: Iterable[str], gap: str) -> str:
-    return "".join(f',"{name.removeprefix(CPU_PREFIX)}":{gap}' for name in names)
+    told = (compact(name.removeprefix(CPU_PREFIX)).replace("%", "%%") for name in names)
+    return "".join(f",{name}:{gap}" for name in told)

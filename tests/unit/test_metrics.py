@@ -124,6 +124,13 @@ def test_names_of_links_are_told_as_they_are() -> None:
     assert event.data.text.isascii()
 
 
+def test_names_of_statistics_are_told_as_they_are() -> None:
+    """Of processors, whose statistics nobody lists beforehand."""
+    table = parse_table(b'cpu:0:sys:cpu_nsec_a"b\\%s\t7\n')
+    (event,) = Meters(HOST, str).read(table.kstats(), table.zones(), 0.0)
+    assert [{"cpu": 0, 'a"b\\%s': 7}] == event.data["data"]["cpus"]
+
+
 def test_a_zone_that_vanished_is_forgotten() -> None:
     """When it is back, it is compared with nothing."""
     meters = Meters(HOST, str)
