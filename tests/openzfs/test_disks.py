@@ -41,7 +41,7 @@ async def calm(tmp_path: Path, nsqd: Nsqd, zfs_pool: Pool, account: Account, pac
         yield host
 
 
-@pytest.mark.parametrize(("brand", "packing"), [("kvm", "auto")])
+@pytest.mark.parametrize(("brand", "packing"), [("kvm", "auto"), ("bhyve", "zfs")])
 async def test_disks_return_block_for_block(ears: Ears, calm: Host, bucket: Bucket, brand: str, packing: str) -> None:
     """A full backup, an increment from bookmarks, no snapshot left, the machine deleted: all blocks of each return."""
     chance, volumes = dice(), Volumes(calm.base)
