@@ -12,13 +12,11 @@ from chunter_nsq.errors import InvalidState, NotFound, ToolFailed, ToolTimeout, 
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.service_params import ServiceNamed
 from chunter_nsq.smartos import svcadm
-from chunter_nsq.smartos.svcadm import ServiceState
+from chunter_nsq.smartos.svcadm import UP, ServiceState, reached
 from chunter_nsq.smartos.svcs import parse_since
 from chunter_nsq.tools import Tools
 
-_GRACE_SECONDS = 3.0  # so long the restarter may take to begin with what it was asked for
 _LOOK_SECONDS = 0.25
-_UP = frozenset({"online", "degraded"})
 _WITHOUT_SERVICES = frozenset({"lx", "kvm", "bhyve"})
 _ERRORS = {
     NotFound: "there is no such machine or service",
@@ -131,36 +129,11 @@ async def _check_zone(tools: Tools, uuid: str | None) -> None:
         raise InvalidState(f"The machine {uuid} does not run: its services cannot be reached", {"state": zone.state})
 
 
-def reached(verb: str, before: ServiceState, now: ServiceState, seconds: float) -> bool:
-    """Whether a request of so many seconds ago led to where it was meant to.
-
-    Raises:
-        InvalidState: the service is in maintenance, and not only since before the request.
-    """
-    if now.next_state is not None:
-        return False
-    is_same = (now.state, now.stime) == (before.state, before.stime) and before.next_state is None
-    if is_same and seconds < _GRACE_SECONDS and verb in ("restart", "clear"):
-        return False
-    if now.state == "maintenance" and verb not in ("disable", "refresh"):
-        if is_same and seconds < _GRACE_SECONDS:
-            return False
-        raise InvalidState(
-            f"{now.fmri} is in maintenance after {verb}: its log says why; mend that, then clear it",
-            {"service": now.fmri, "state": now.state},
-        )
-    if verb == "disable":
-        return now.state == "disabled"
-    if verb == "refresh":
-        return True
-    return now.state in _UP or (verb == "clear" and now.state == "disabled")
-
-
 def _is_done(verb: str, now: ServiceState, resumed: float) -> bool:
     """Whether the run that was cut off had got there: these requests must not be made twice."""
     since = parse_since(now.stime, time.time())
     changed = since is not None and since.last >= int(resumed)
-    return verb in ("restart", "clear") and now.state in _UP and now.next_state is None and changed
+    return verb in ("restart", "clear") and now.state in UP and now.next_state is None and changed
 
 
 def _late(verb: str, now: ServiceState, seconds: int) -> ToolTimeout:

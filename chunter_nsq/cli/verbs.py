@@ -15,9 +15,9 @@ from chunter_nsq.cli.exits import Failure
 from chunter_nsq.cli.listener import asked, configured, fetched, listener
 from chunter_nsq.cli.outline import plain
 from chunter_nsq.config import Paths
-from chunter_nsq.errors import Fault
+from chunter_nsq.errors import Fault, InvalidState
 from chunter_nsq.smartos.runner import Runner
-from chunter_nsq.smartos.svcadm import ServiceState, Svcadm
+from chunter_nsq.smartos.svcadm import ServiceState, Svcadm, reached
 
 SERVICE = "svc:/network/chunter:default"
 _PATIENCE_SECONDS = 120.0  # an agent may take 90 to stop
@@ -45,21 +45,21 @@ def tree_options(command: _F) -> _F:
 @tree_options
 def start(paths: Paths) -> None:
     """Start the agent through SMF, now and at every boot; exit 1 when it does not come online."""
-    click.echo(_told(asyncio.run(_asked_smf(paths, "enable", "online"))))
+    click.echo(_told(asyncio.run(_asked_smf(paths, "enable"))))
 
 
 @click.command()
 @tree_options
 def stop(paths: Paths) -> None:
     """Stop the agent through SMF, until it is started again; what runs may end first."""
-    click.echo(_told(asyncio.run(_asked_smf(paths, "disable", "disabled"))))
+    click.echo(_told(asyncio.run(_asked_smf(paths, "disable"))))
 
 
 @click.command()
 @tree_options
 def restart(paths: Paths) -> None:
     """Restart the agent through SMF; exit 1 when the new one does not come online."""
-    click.echo(_told(asyncio.run(_asked_smf(paths, "restart", "online"))))
+    click.echo(_told(asyncio.run(_asked_smf(paths, "restart"))))
 
 
 @click.command()
@@ -94,34 +94,30 @@ def update_memory(paths: Paths) -> None:
         click.echo(f"{plain(name):<20}  {plain(mib)}")
 
 
-async def _asked_smf(paths: Paths, verb: str, wanted: str) -> ServiceState:
+async def _asked_smf(paths: Paths, verb: str) -> ServiceState:
     """Ask SMF and wait until the service is as wanted."""
     runner = Runner(Path(configured(paths.config).platform_root))
     service = Svcadm(runner)
     try:
         before = await service.look(SERVICE)
         await service.request(verb, SERVICE)
-        return await _until(service, wanted, before if verb == "restart" else None)
+        return await _once_reached(service, verb, before)
+    except InvalidState as refused:
+        raise Failure(f"{refused.message}\nWhere that log is: svcs -L chunter") from None
     except Fault as refused:
         raise Failure(f"{refused.message}\nIs it installed as a service, and are you root?") from None
     finally:
         await runner.close()
 
 
-async def _until(service: Svcadm, wanted: str, before: ServiceState | None) -> ServiceState:
-    """The service once it is in the state; for a restart ``before`` is what it must have left."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    left = before is None or before.state != wanted
-    while True:
-        now = await service.look(SERVICE)
-        left = left or now.state != wanted or now.next_state is not None or now != before
-        if left and now.state == wanted and now.next_state is None:
-            return now
-        if now.state == "maintenance":
-            raise Failure(f"{SERVICE} is in maintenance. The end of its log says why: svcs -L chunter")
-        if time.monotonic() > deadline:
+async def _once_reached(service: Svcadm, verb: str, before: ServiceState) -> ServiceState:
+    """The service once the request led to where it was meant to."""
+    began = time.monotonic()
+    while not reached(verb, before, now := await service.look(SERVICE), time.monotonic() - began):
+        if time.monotonic() - began > _PATIENCE_SECONDS:
             raise Failure(f"{SERVICE} is {now.state} after {_PATIENCE_SECONDS:g} s. See: svcs -xv chunter")
         await asyncio.sleep(_LOOK_SECONDS)
+    return now
 
 
 def _told(found: ServiceState) -> str:

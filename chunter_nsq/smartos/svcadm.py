@@ -18,9 +18,11 @@ from chunter_nsq.smartos.runner import Runner
 from chunter_nsq.smartos.svcs import SVCS
 
 SVCADM = "usr/sbin/svcadm"
+UP = frozenset({"online", "degraded"})
 VERBS = ("enable", "disable", "refresh", "restart", "clear")
 _COLUMNS = "state,nstate,stime,fmri"
 _TIMEOUT_SECONDS = 60.0
+_GRACE_SECONDS = 3.0  # so long the restarter may take to begin with what it was asked for
 # The first that is found in what the tool says; its exit status is 1 for all of them.
 _RULES: tuple[tuple[type[Fault], re.Pattern[str]], ...] = (
     (NotFound, re.compile(r"doesn't match any instances|invalid zone")),
@@ -58,6 +60,31 @@ def parse_states(stdout: str) -> list[ServiceState]:
         state, next_state, stime, fmri = line.split()
         found.append(ServiceState(fmri, state.rstrip("*"), None if next_state == "-" else next_state, stime))
     return found
+
+
+def reached(verb: str, before: ServiceState, now: ServiceState, seconds: float) -> bool:
+    """Whether a request of so many seconds ago led to where it was meant to.
+
+    Raises:
+        InvalidState: the service is in maintenance, and not only since before the request.
+    """
+    if now.next_state is not None:
+        return False
+    is_same = (now.state, now.stime) == (before.state, before.stime) and before.next_state is None
+    if is_same and seconds < _GRACE_SECONDS and verb in ("restart", "clear"):
+        return False
+    if now.state == "maintenance" and verb not in ("disable", "refresh"):
+        if is_same and seconds < _GRACE_SECONDS:
+            return False
+        raise InvalidState(
+            f"{now.fmri} is in maintenance after {verb}: its log says why; mend that, then clear it",
+            {"service": now.fmri, "state": now.state},
+        )
+    if verb == "disable":
+        return now.state == "disabled"
+    if verb == "refresh":
+        return True
+    return now.state in UP or (verb == "clear" and now.state == "disabled")
 
 
 class Svcadm:

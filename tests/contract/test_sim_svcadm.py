@@ -21,7 +21,7 @@ svcadm: Pattern 'network/smb/*' matches multiple instances:
 \tsvc:/network/smb/client:default
 \tsvc:/network/smb/server:default
 """
-SLOW = {"smf_start": 0.6, "smf_stop": 0.6}
+SLOW = {"smf_start": 2.0, "smf_stop": 2.0}
 
 
 def states(host: Host, fmri: str = SSH, *words: str) -> list[str]:

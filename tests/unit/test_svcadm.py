@@ -10,8 +10,7 @@ from tool_scripts import shell_tool
 from chunter_nsq.errors import InvalidMessage, InvalidState, NotFound, ToolFailed
 from chunter_nsq.smartos import svcadm
 from chunter_nsq.smartos.runner import Runner
-from chunter_nsq.smartos.svcadm import ServiceState, Svcadm
-from handlers.service import reached
+from chunter_nsq.smartos.svcadm import ServiceState, Svcadm, reached
 
 ZONE = "dc5cbce7-798a-4bc9-bdc5-61b4be00a22e"
 SSH = "svc:/network/ssh:default"
