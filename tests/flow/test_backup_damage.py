@@ -92,6 +92,7 @@ async def test_a_bit_flipped_in_any_part(parted: Host, ears: Ears, bucket: Bucke
     await good(parted, ears, "backup.restore", uuid, snapshot="one")
 
 
+@pytest.mark.thorough
 async def test_each_level_finds_what_it_looks_for(small: Host, ears: Ears, bucket: Bucket):
     """All four find a good backup good; a parent's object gone is for a restore to find, a turned bit for each."""
     uuid = await made(small, ears)

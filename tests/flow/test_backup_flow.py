@@ -129,6 +129,7 @@ async def test_blocks_as_they_lie_on_the_pool(new_host: Callable[..., Host], acc
     assert seen["good"], seen
 
 
+@pytest.mark.thorough
 async def test_what_may_go_goes_afterwards(small: Host, ears: Ears, bucket: Bucket):
     """With delete the snapshot or its parent go once the backup is proven; a bookmark carries the chain on."""
     uuid = await made(small, ears)
@@ -191,6 +192,7 @@ async def ages(host: Host) -> dict[tuple[str, ...], float]:
     }
 
 
+@pytest.mark.thorough
 async def test_the_age_of_the_last_good_backup(small: Host, ears: Ears, bucket: Bucket):
     """Figures for each machine and level outlive the agent; a backup that proves bad or is deleted counts no more."""
     uuid = await made(small, ears)

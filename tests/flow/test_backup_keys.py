@@ -68,6 +68,7 @@ async def used(host: Host, ears: Ears, uuid: str, look: Callable, **params: Mapp
     await look()
 
 
+@pytest.mark.thorough
 async def test_keys_of_a_command_stay_in_memory(
     new_host: Callable[..., Host], nsqd: Nsqd, account: Account, ears: Ears
 ):

@@ -68,6 +68,7 @@ async def test_what_a_restore_refuses(small: Host, ears: Ears, bucket: Bucket):
     assert "running" == running["details"]["state"]
 
 
+@pytest.mark.thorough
 async def test_broken_chains_are_told_before_anything_is_touched(small: Host, ears: Ears, bucket: Bucket):
     """A circle, a link that is gone, a parent that was made again: no way, and which link it is."""
     uuid = await made(small, ears)

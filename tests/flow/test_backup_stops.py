@@ -33,6 +33,7 @@ async def cancelled(host: Host, ears: Ears, command: str) -> float:
 
 
 @pytest.mark.alone
+@pytest.mark.thorough
 async def test_cancelled_with_parts_on_their_way(weak: Host, ears: Ears, proxy: FaultProxy, bucket: Bucket):
     """The store holds a part up: the end comes within two seconds, and nothing is left in the store or on the host."""
     uuid = await filled(weak, ears)

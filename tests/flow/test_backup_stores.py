@@ -134,6 +134,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.thorough
 async def test_a_store_behind_tls(new_host: Callable[..., Host], ears: Ears, account: Account, certificate: Path):
     """With s3.ca_file the store's certificate is checked by it; without it nothing is said to a stranger."""
     with FaultProxy(account.endpoint, certificate) as proxy:
@@ -153,6 +154,7 @@ async def test_a_store_behind_tls(new_host: Callable[..., Host], ears: Ears, acc
         assert all(target.startswith(f"/{account.bucket}") for _, target in proxy.requests)
 
 
+@pytest.mark.thorough
 async def test_no_faster_than_is_allowed(new_host: Callable[..., Host], ears: Ears, account: Account):
     """backup_rate_limit holds for the way there and for the way back."""
     settings = settings_for(account) | {"backup_rate_limit": "2MB"}

@@ -52,6 +52,7 @@ async def test_stored_and_brought_back(small: Host, ears: Ears):
     await ears.until(lambda event: event["type"] == "chunter.zone.deleted")
 
 
+@pytest.mark.thorough
 async def test_what_is_no_proof(small: Host, ears: Ears, bucket: Bucket):
     """No backup, none with a configuration, an object that is gone, a missing link: refused, and the machine stays."""
     uuid = await made(small, ears)
@@ -77,6 +78,7 @@ async def test_what_is_no_proof(small: Host, ears: Ears, bucket: Bucket):
     assert "not_found" == stranger["error"]["code"]
 
 
+@pytest.mark.thorough
 async def test_what_was_written_since_is_not_lost(small: Host, ears: Ears):
     """A change after the newest backup keeps the machine here, unless force says that it may go."""
     uuid = await made(small, ears)

@@ -177,6 +177,7 @@ async def shared_address(fleet: Fleet, brand: str, members: dict[str, Any]) -> N
     assert set() == await fleet.update(brand, payload={"remove_nics": [shown["mac"]]})
 
 
+@pytest.mark.thorough
 async def test_flat_objects(fleet: Fleet) -> None:
     """Tags, metadata and routes are set and removed key by key, for every brand."""
     for brand in UUIDS:

@@ -151,6 +151,7 @@ def test_a_damaged_tree_is_mended_by_force(site, workshop):
     assert [release(workshop, "0.1.0")] == sorted(one.name for one in (site.root / "versions").iterdir())
 
 
+@pytest.mark.thorough
 def test_over_an_older_version_identity_and_configuration_stay(site, workshop):
     """The version before is kept, the one before that is not; the running agent is the operator's to restart."""
     for version in ("0.1.0", "0.2.0"):

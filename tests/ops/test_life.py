@@ -120,6 +120,7 @@ async def test_a_refresh_reaches_the_running_agent(site: Site) -> None:
     assert before == site.pid
 
 
+@pytest.mark.thorough
 async def test_a_new_address_is_announced_under_the_same_id(site: Site, ears: Ears) -> None:
     """After an edit of ip and a restart; nothing has to be registered again."""
     host = site.id
