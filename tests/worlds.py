@@ -147,6 +147,10 @@ class Host:
         if self._child is not None and self._child.poll() is None:
             self._child.kill()
             self._child.wait()
+        self.kill_tools()
+
+    def kill_tools(self) -> None:
+        """SIGKILL to the platform tools that run."""
         for pid in self.tools_running():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

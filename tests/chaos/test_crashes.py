@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -67,8 +65,7 @@ async def test_a_half_made_machine_is_removed(ears: Ears, new_host: Callable[...
         await asyncio.sleep(0.05)
     assert state not in {"running", "stopped"}
     host.kill()
-    for pid in host.tools_running():
-        os.kill(pid, signal.SIGKILL)
+    host.kill_tools()
     await host.start().ready()
     done = await ears.result(command)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
@@ -94,8 +92,7 @@ async def test_a_kill_of_the_agent_leaves_nothing(
     await asyncio.sleep(0.8)  # in the middle of it
     host.kill()
     if with_tools:
-        for pid in host.tools_running():
-            os.kill(pid, signal.SIGKILL)
+        host.kill_tools()
     await host.start().ready()
     done = await ears.result(command, 60)
 

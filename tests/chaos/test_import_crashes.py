@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -48,8 +46,7 @@ async def _killed_half_way(
         await asyncio.sleep(0.05)
     host.kill()
     if with_tools:
-        for pid in host.tools_running():
-            os.kill(pid, signal.SIGKILL)
+        host.kill_tools()
         assert _partial(host)
     file.write_text("{}")
     return command, uuid

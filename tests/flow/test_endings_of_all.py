@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -156,8 +154,8 @@ async def tool_runs(host: Host, *words: bytes) -> None:
 async def cut_off(host: Host, *, tools: bool) -> None:
     """Kill the agent, with its tools or without them, and start the next one."""
     host.kill()
-    for pid in host.tools_running() if tools else ():
-        os.kill(pid, signal.SIGKILL)
+    if tools:
+        host.kill_tools()
     await host.start().ready()
 
 
