@@ -19,8 +19,8 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 
-from chunter_nsq.backup.memo import Memo, Records
 from chunter_nsq.errors import Fault
+from chunter_nsq.memo import RECEIVING, Memo, Records
 from chunter_nsq.smartos.docker_names import canonical
 from chunter_nsq.smartos.imgadm import Imgadm
 from chunter_nsq.smartos.runner import current_command
@@ -29,7 +29,6 @@ from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
 
 log = logging.getLogger(__name__)
 
-_RECEIVING = "receiving"  # of a memo: datasets that are nobody's once its command has ended
 _LOOK_SECONDS = 2.0
 _REMEMBERED = 100
 
@@ -120,10 +119,10 @@ class Imports:
 
     async def _import(self, key: str, image: str, source: str | None, transcript: Transcript, memo: Memo) -> str:
         await memo.load()
-        left = [str(name) for name in memo.known.get(_RECEIVING, ())]
+        left = [str(name) for name in memo.known.get(RECEIVING, ())]
 
         async def note() -> None:
-            await memo.keep(_RECEIVING, [*dict.fromkeys([*left, *map(self._partial, transcript.coming)])])
+            await memo.keep(RECEIVING, [*dict.fromkeys([*left, *map(self._partial, transcript.coming)])])
 
         try:
             await note()

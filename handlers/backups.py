@@ -67,7 +67,7 @@ async def verify(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Look whether a backup is what was stored: its objects, every byte, its streams, or all of it received."""
     from chunter_nsq.backup import keeping, looking, told  # noqa: PLC0415 - loaded when first used
     from chunter_nsq.backup.course import Course  # noqa: PLC0415 - loaded when first used
-    from chunter_nsq.backup.memo import Memo  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.memo import Memo  # noqa: PLC0415 - loaded when first used
 
     params: BackupVerify = command.params
     uuid = checked_uuid(command.uuid or "")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from chunter_nsq.backup.memo import Records
+from chunter_nsq.memo import Records
 from chunter_nsq.messages.events import Note, compact
 
 SPACE = "backup.ages"

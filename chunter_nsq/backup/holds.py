@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from chunter_nsq.backup.memo import tag
 from chunter_nsq.errors import AlreadyExists, Fault, NotFound
+from chunter_nsq.memo import tag
 from chunter_nsq.smartos.zfs import Zfs
 
 log = logging.getLogger(__name__)

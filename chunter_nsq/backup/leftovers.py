@@ -20,9 +20,9 @@ from dataclasses import replace
 from typing import Any
 
 from chunter_nsq.backup.course import ended
-from chunter_nsq.backup.memo import LEFT, Records
 from chunter_nsq.backup.stores import Stores
 from chunter_nsq.errors import Fault
+from chunter_nsq.memo import LEFT, Records
 from chunter_nsq.messages.events import Note, compact
 from chunter_nsq.storage import catalogue
 from chunter_nsq.storage.account import Account

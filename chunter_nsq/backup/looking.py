@@ -11,11 +11,11 @@ from chunter_nsq.backup import keeping
 from chunter_nsq.backup.course import Tell
 from chunter_nsq.backup.disks import POOL, Moved, tops
 from chunter_nsq.backup.means import Backups
-from chunter_nsq.backup.memo import Memo, tag
 from chunter_nsq.backup.receiving import Receiving
 from chunter_nsq.backup.route import by_manifests, check_space
 from chunter_nsq.backup.streamcheck import StreamCheck
 from chunter_nsq.errors import Cancelled, Fault
+from chunter_nsq.memo import RECEIVING, Memo, tag
 from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.chain import Points
 from chunter_nsq.storage.download import Download
@@ -55,7 +55,7 @@ class Look:
     async def _clear(self) -> None:
         """Also what an earlier run of the command received; what cannot go yet is noted still, and goes later."""
         done = True
-        for one in self._memo.known.get("receiving", ()):
+        for one in self._memo.known.get(RECEIVING, ()):
             try:
                 await self._backups.datasets.discard(one)
             except Fault as fault:
@@ -97,7 +97,7 @@ class Look:
         found = await keeping.ask(stores, self._account, partial(self._points))
         route = by_manifests(found, name, {})
         check_space(route, await self._backups.datasets.available_bytes(POOL))
-        await self._memo.keep("receiving", tops([self._beside(one) for one in route.datasets]))
+        await self._memo.keep(RECEIVING, tops([self._beside(one) for one in route.datasets]))
         verdicts: Verdicts = {file.key: [] for file in manifest.files}
         try:
             with stores.transfer(self._account, meter=_meter(manifest, tell)) as means:

@@ -21,12 +21,12 @@ from chunter_nsq.backup import disks, plan, record, thinning, told, uploads
 from chunter_nsq.backup.course import Tell
 from chunter_nsq.backup.holds import Holds
 from chunter_nsq.backup.leftovers import place
-from chunter_nsq.backup.memo import Memo
 from chunter_nsq.backup.plan import Outlook, Plan, Stretch
 from chunter_nsq.backup.stores import BRIEF
 from chunter_nsq.backup.uploads import Uploads
 from chunter_nsq.errors import Fault
 from chunter_nsq.ground import Ground
+from chunter_nsq.memo import Memo
 from chunter_nsq.messages.backup_params import BackupCreate
 from chunter_nsq.messages.command import Command
 from chunter_nsq.smartos.names import checked_uuid

@@ -16,8 +16,8 @@ from chunter_nsq.smartos.zonefiles import ZoneFiles
 
 if TYPE_CHECKING:
     from chunter_nsq.backup.leftovers import Leftovers
-    from chunter_nsq.backup.memo import Records
     from chunter_nsq.backup.stores import Stores
+    from chunter_nsq.memo import Records
 
 
 class Backups:

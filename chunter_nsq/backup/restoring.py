@@ -21,12 +21,12 @@ from chunter_nsq.actions import Progress
 from chunter_nsq.backup import disks, plan, route, told
 from chunter_nsq.backup.course import Tell, ended
 from chunter_nsq.backup.disks import POOL, Moved, root_of
-from chunter_nsq.backup.memo import Memo, tag
 from chunter_nsq.backup.receiving import Receiving
 from chunter_nsq.backup.route import Leg, Route
 from chunter_nsq.backup.stores import BRIEF
 from chunter_nsq.backup.swap import CORES, Exchange, Swap, cores_of, exchange
 from chunter_nsq.errors import AlreadyExists, Fault, InvalidState, NotFound
+from chunter_nsq.memo import RECEIVING, Memo, tag
 from chunter_nsq.messages.backup_params import BackupRestore
 from chunter_nsq.messages.command import Command
 from chunter_nsq.smartos.names import checked_uuid
@@ -101,12 +101,12 @@ class Restoring:
         if "astray" in self.memo.known:
             return  # what is where is in the log and in the fault; nothing may be thrown away
         left = ""
-        for name in disks.tops(self.memo.known.get("receiving", ())):
+        for name in disks.tops(self.memo.known.get(RECEIVING, ())):
             try:
                 await self._backups.datasets.discard(name)
             except Fault as fault:
                 log.warning("backup.received_left", extra={"dataset": name, "reason": fault.message})
-                left = "receiving"  # it is noted still, and goes later
+                left = RECEIVING  # it is noted still, and goes later
         await self.memo.forget(but=left)
 
     # --- looking
@@ -177,7 +177,7 @@ class Restoring:
 
     async def _receive(self, account: Account, found: Route, tell: Tell) -> str | None:
         """All streams; the zone's configuration, for the machine that there will be."""
-        await self.memo.keep("receiving", [self.received(name) for name in found.datasets])
+        await self.memo.keep(RECEIVING, [self.received(name) for name in found.datasets])
         total = found.total_bytes
 
         def note(now: Moving) -> None:

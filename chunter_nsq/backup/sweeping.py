@@ -20,8 +20,8 @@ from typing import Any
 from chunter_nsq.backup.disks import tops
 from chunter_nsq.backup.holds import Holds
 from chunter_nsq.backup.means import Backups
-from chunter_nsq.backup.memo import LEFT, SPACE, Records
 from chunter_nsq.errors import Fault
+from chunter_nsq.memo import LEFT, RECEIVING, SPACE, Records
 from chunter_nsq.messages.events import Note
 from chunter_nsq.smartos.zfs import Zfs
 
@@ -95,7 +95,7 @@ class Sweeping:
         holds = Holds(self._zfs, command_id)
         holds.adopt(memo.get("holds", ()))
         done = await holds.release()
-        for name in tops(memo.get("receiving", ())):
+        for name in tops(memo.get(RECEIVING, ())):
             try:
                 await self._backups.datasets.discard(name)
             except Fault as fault:

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Any
 
 from chunter_nsq.backup.course import ended
-from chunter_nsq.backup.memo import Memo, tag
 from chunter_nsq.backup.plan import Stretch
 from chunter_nsq.backup.stores import Stores
 from chunter_nsq.errors import Cancelled, StorageFailed, Unsupported
+from chunter_nsq.memo import Memo, tag
 from chunter_nsq.smartos.zfs_streams import SendFlags, ZfsStreams
 from chunter_nsq.storage import catalogue
 from chunter_nsq.storage.compress import Codec, codec

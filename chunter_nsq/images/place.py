@@ -21,13 +21,13 @@ from typing import Any, Protocol
 from chunter_nsq.backup import uploads
 from chunter_nsq.backup.course import ended
 from chunter_nsq.backup.leftovers import IMAGE_SUFFIX, place
-from chunter_nsq.backup.memo import Memo
 from chunter_nsq.backup.plan import Stretch
 from chunter_nsq.backup.stores import BRIEF, Stores
 from chunter_nsq.backup.uploads import Uploads
 from chunter_nsq.config import Config
 from chunter_nsq.errors import AlreadyExists, InsufficientResources, InvalidState, StorageFailed, Unsupported
 from chunter_nsq.images.document import COMPRESSION, Content
+from chunter_nsq.memo import Memo
 from chunter_nsq.messages.backup_params import Given
 from chunter_nsq.smartos.streams import Source
 from chunter_nsq.smartos.zfs_stream_argv import PLAIN

@@ -14,11 +14,11 @@ from typing import Any
 from chunter_nsq.actions import Progress
 from chunter_nsq.backup.course import Tell
 from chunter_nsq.backup.holds import Holds
-from chunter_nsq.backup.memo import Memo
 from chunter_nsq.errors import Fault, NotFound
 from chunter_nsq.ground import Ground
 from chunter_nsq.images.document import Content, Source, check, manifest, source_of
 from chunter_nsq.images.place import InBucket, InFolder, Place, has_store
+from chunter_nsq.memo import Memo
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.image_params import SnapshotStore
 from chunter_nsq.smartos import zfs_stream_argv

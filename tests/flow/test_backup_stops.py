@@ -11,7 +11,7 @@ from backup_parts import datasets, filled, good, holds, keys, made, parts, tree,
 from s3_proxy import FaultProxy
 from worlds import Ears, Host
 
-from chunter_nsq.backup.memo import tag
+from chunter_nsq.memo import tag
 from chunter_nsq.storage.bucket import Bucket
 
 pytest_plugins = ("s3_servers", "backup_parts")

@@ -6,14 +6,12 @@ import asyncio
 import gzip
 import hashlib
 import json
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from release_parts import Shop, Site, Workshop
+from release_parts import Shop, Site, Workshop, small_disk
 from worlds import Ears, new_uuid, payload
 
 from tools.release import signing
@@ -222,19 +220,6 @@ async def test_what_was_tampered_with_is_refused(site: Site, ears: Ears, shop: S
 def installed(site: Site) -> dict[str, str]:
     """Everything in place but what the agent writes itself."""
     return {name: what for name, what in site.files().items() if not name.startswith(f"{site.root}/var")}
-
-
-@contextmanager
-def small_disk(folder: Path, size_bytes: int) -> Iterator[None]:
-    """A disk of its own for a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size_bytes}", "tmpfs", folder]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("the right to mount is missing")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.mark.parametrize("is_fetched", [False, True], ids=["fetching", "unpacking"])

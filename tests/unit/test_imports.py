@@ -11,9 +11,9 @@ import pytest
 from core_parts import opened_outbox
 from tool_scripts import shell_tool
 
-from chunter_nsq.backup.memo import SPACE, Records
 from chunter_nsq.errors import ToolFailed
 from chunter_nsq.imports import Imports
+from chunter_nsq.memo import SPACE, Records
 from chunter_nsq.messages.events import Note, compact
 from chunter_nsq.smartos.imgadm import Imgadm
 from chunter_nsq.smartos.runner import Runner, current_command

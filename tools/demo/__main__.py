@@ -24,7 +24,7 @@ What next?
   README.md           the first of them, word for word
   docs/guide.md       how to write a controller
   docs/operations.md  how to run agents
-  make test           all that is promised, on real parts"""
+  make test           what is promised, on real parts"""
 
 
 async def play(screen: Screen, scenes: Sequence[Scene]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from chunter_nsq.messages.events import Note, compact
 
 SPACE = "backup"
+RECEIVING = "receiving"  # of a memo: datasets that are nobody's once its command has ended
 LEFT = "backup.left"  # what ended commands had to leave in stores
 
 
