@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from collections.abc import Awaitable, Mapping
@@ -47,17 +48,20 @@ class Host:
     networks: tuple[str, ...] = ()
     etherstubs: tuple[str, ...] = ()
     resources: Mapping[str, int] = field(default_factory=dict)
+    asked_monotonic: float = -math.inf
+    unanswered: Mapping[str, Fault] = field(default_factory=dict)
 
     @property
     def nic_tags(self) -> frozenset[str]:
         """What a NIC may name as its tag."""
         return frozenset((*self.networks, *self.etherstubs))
 
-    async def refresh(self) -> dict[str, Fault]:
-        """Ask the platform, all tools at once; the tools that had no answer, and why.
+    async def refresh(self) -> None:
+        """Ask the platform, all tools at once; ``unanswered`` are those that had no answer, and why.
 
         What they told the last time stays: an announcement with less is better than none.
         """
+        self.asked_monotonic = time.monotonic()
         faults: dict[str, Fault] = {}
         sysinfo, etherstubs, macs, addresses, settings = await asyncio.gather(
             _asked(self.sysinfo_tool.read(), "sysinfo", faults),
@@ -76,7 +80,7 @@ class Host:
         plumbed = {one.addrobj: one.addr for one in addresses or ()}
         guessed = identity.guess_ip(plumbed, macs or {}, settings or {}, self.status_port, self.configured_ip)
         self.address = guessed or self.address
-        return faults
+        self.unanswered = faults
 
     @property
     def capabilities(self) -> list[str]:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from chunter_nsq.errors import Fault
 from chunter_nsq.messages.events import Event
 from chunter_nsq.tools import Tools
 
-_LOOK_SECONDS = 1.0
-_REFRESH_SECONDS = 60.0
-
 
 class Announce:
     """Looks every second at what it knows already, and asks the platform once a minute."""
 
     name = "announce"
-    interval_seconds = _LOOK_SECONDS
+    interval_seconds = 1.0
+    refresh_seconds = 60.0
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         self._said: dict[str, Any] = {}
         self._said_at = -1e9
-        self._refreshed = -1e9
-        self._failing: dict[str, Fault] = {}
+        self._failing: Mapping[str, Fault] = {}
 
     async def tick(self) -> AsyncIterator[Sequence[Event]]:
         """The registration, when it is time or when it changed; a warning when a tool that it needs fails or recovers.
@@ -33,10 +30,10 @@ class Announce:
         What could not be written is found again the next time.
         """
         host, config = self._tools.host, self._tools.config()
-        now, failing = time.monotonic(), self._failing
-        if now - self._refreshed >= _REFRESH_SECONDS:
-            self._refreshed = now
-            failing = await host.refresh()
+        now = time.monotonic()
+        if now - host.asked_monotonic >= self.refresh_seconds:
+            await host.refresh()
+        failing = host.unanswered
         told = await host.announcement(self._tools.actions, config)
         events = self._warnings(failing)
         is_due = told != self._said or now - self._said_at >= config.announce_interval_seconds
@@ -47,7 +44,7 @@ class Announce:
         if is_due:
             self._said, self._said_at = told, now
 
-    def _warnings(self, failing: dict[str, Fault]) -> list[Event]:
+    def _warnings(self, failing: Mapping[str, Fault]) -> list[Event]:
         worse, better = failing.keys() - self._failing.keys(), self._failing.keys() - failing.keys()
         return [
             *(self._warning(tool, "failing", failing[tool].as_dict()) for tool in sorted(worse)),

@@ -30,6 +30,7 @@ class ZoneView:
     ``stored`` are machines that are about to go because the store has them; whoever deletes them keeps that set.
 
     A list that was asked for before a hint came says nothing of that hint's zone: it may be older than the hint.
+    What was there before us is for the very first list to say: a hint before it cannot tell a new zone from an old one.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class ZoneView:
 
     def hint(self, uuid: str, raw: str) -> list[Event]:
         """The stream says that a zone is in a state."""
+        if self._is_first:
+            return []
         self._hint(uuid)
         if raw not in zonestate.PUBLIC:
             return []  # configured, incomplete: not a zone yet or no more; the list says which
@@ -70,6 +73,8 @@ class ZoneView:
 
     def hint_gone(self, uuid: str) -> list[Event]:
         """The stream says that a zone is deleted."""
+        if self._is_first:
+            return []
         self._hint(uuid)
         return self._told(self._gone(uuid) if uuid in self._listed else [])
 

@@ -14,8 +14,11 @@ from chunter_nsq.smartos.terminal import HELD_BYTES, Size
 
 SMALL = Size(80, 24)
 TALK = """
-import os, sys, termios, fcntl, struct, signal, tty
+import os, select, sys, termios, fcntl, struct, signal, tty
 tty.setraw(0)
+told, tell = os.pipe()  # a signal just before a read is not missed
+os.set_blocking(tell, False)
+signal.set_wakeup_fd(tell)
 def size(*_):
     rows, cols = struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, b"\\0" * 8))[:2]
     os.write(1, f"{cols}x{rows};".encode())
@@ -23,6 +26,9 @@ signal.signal(signal.SIGWINCH, size)
 os.write(2, b"aside")
 size()
 while True:
+    ready = select.select([0, told], [], [])[0]
+    if told in ready: os.read(told, 100)
+    if 0 not in ready: continue
     heard = os.read(0, 100)
     if heard == b"q": sys.exit(3)
     os.write(1, heard.upper())

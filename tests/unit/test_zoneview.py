@@ -79,6 +79,14 @@ def test_zone_that_is_being_made_keeps_what_the_handler_said_as_previous():
     assert ([(A, "create"), (A, "running")], "creating") == (brief(events), events[1].data["previous"])
 
 
+def test_before_the_first_list_hints_tell_nothing():
+    """What comes and goes before the very first list is not told; what that list shows was there before us."""
+    one = view(is_first=True)
+    assert [] == [*one.hint(A, "running"), *one.hint_gone(A), *one.hint(A, "running")]
+    assert [(A, "running")] == brief(one.listed([(A, "running")], 0))
+    assert [(B, "create"), (B, "running")] == brief(one.hint(B, "running"))
+
+
 def test_unmapped_states_are_unknown_in_a_list_and_ignored_as_hints():
     """A state without a mapping is told as unknown with its own word once the list shows it; a hint of it is not."""
     one = view({A: "running"})
