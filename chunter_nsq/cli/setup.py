@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
+import sqlite3
 from pathlib import Path
 
 import click
@@ -13,6 +15,7 @@ from chunter_nsq import __version__, identity
 from chunter_nsq.cli.exits import Failure
 from chunter_nsq.config import Config, ConfigInvalid, Paths, example
 from chunter_nsq.release.versions import channel_of, is_version, rank
+from chunter_nsq.schema import REMEDY, lack
 
 _GUESS_SECONDS = 30.0
 _PORT = 4200
@@ -41,15 +44,28 @@ def setup(*, root: Path | None, platform_root: str, check: bool, force: bool) ->
 
 
 def _check(paths: Paths, *, force: bool) -> None:
-    """The configuration must do for this version, and the version must not be older than that in place."""
+    """Configuration and journal must do for this version, and it must not be older than that in place."""
     try:
         if paths.config.exists():
             Config.load(paths.config)
     except ConfigInvalid as fault:
         raise Failure(f"{fault}\nThis version would not start with that; mend it and install again.") from None
+    _check_journal(paths.database)
     there = paths.installed()
     if not force and is_version(there) and rank(there) > rank(__version__):
         raise Failure(f"{there} is installed, which is newer than {__version__}; -f installs the older one over it")
+
+
+def _check_journal(file: Path) -> None:
+    if not file.exists():
+        return
+    try:
+        with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
+            why = lack(connection)
+    except sqlite3.Error as fault:
+        why = str(fault)
+    if why:
+        raise Failure(f"{file}: {why}\nThis version would not start with that. Remedy: {REMEDY}.")
 
 
 async def _make(paths: Paths, platform_root: str) -> None:

@@ -16,7 +16,7 @@ from chunter_nsq import __version__
 from chunter_nsq.config.units import write_size
 from chunter_nsq.doctor.finding import Finding, fault, ok, warning
 from chunter_nsq.doctor.patient import Patient
-from chunter_nsq.schema import STEPS
+from chunter_nsq.schema import REMEDY, lack
 
 PYTHON = (3, 11)
 SQLITE = (3, 35, 0)  # RETURNING
@@ -80,20 +80,18 @@ async def journal(patient: Patient) -> AsyncIterator[Finding]:
         return
     try:
         with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection:
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
             (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            why = lack(connection)
     except sqlite3.Error as broken:
-        said, version = str(broken), 0
+        said, why = str(broken), ""
     if said != "ok":
         yield fault(
             f"{file} is broken: {said}",
-            "stop the agent and move the file away; a fresh one is made, and what was accepted and not done is lost",
+            "stop the agent and move the file away together with its -wal and -shm; a fresh one is made, and what was"
+            " accepted and not done is lost",
         )
-    elif version > len(STEPS):
-        yield fault(
-            f"a newer chunter wrote {file} (schema {version}, this one knows {len(STEPS)})",
-            "install the newer version again",
-        )
+    elif why:
+        yield fault(f"{file} cannot be used: {why}", REMEDY)
     else:
         yield ok(f"{file} is whole")
     if file.stat().st_mode & 0o077:

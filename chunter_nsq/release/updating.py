@@ -8,8 +8,11 @@ last step is one rename. The version before stays in its folder, so that returni
 written to state.json first; an updater that finds an unfinished one (a lost power cut it) goes on with it. It runs
 outside the agent's service: by hand, or as svc:/network/chunter-update.
 
-Not promised: to return from a version that changed the journal's form; such a version must not be released as one
-that can be updated to.
+The journal goes along: a version that gave it another form left the way back in it (schema.py), which the version
+before goes when it starts. So what the failed one accepted or told is not lost either.
+
+Not promised: to return when there is no such way back, as after a journal was tampered with. Then the update ends as
+lost, with the installer's words for what to do.
 """
 
 from __future__ import annotations
@@ -125,7 +128,7 @@ class Updating:
             self._say(f"  {line}")
         if done.exit_status != 0:
             details = {"argv": list(argv), "exit_status": done.exit_status, "stderr": done.stderr}
-            raise ToolFailed(f"The installer refused: {done.stderr.strip()[-500:]}", details)
+            raise ToolFailed(f"The installer refused: {done.stderr.strip()[-2000:]}", details)
 
     def _current(self) -> str:
         link = self._paths.root / "current"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tornado.httputil import HTTPServerRequest
 from tornado.testing import bind_unused_port
 
 from chunter_nsq.config import Paths
+from chunter_nsq.database import Database
 from chunter_nsq.smartos import simulator
 from chunter_nsq.storage.account import Account
 
@@ -123,6 +125,14 @@ def _journal(tree: Tree, _stack: AsyncExitStack) -> None:
     tree.paths.database.write_bytes(b"this is no database" * 1000)
 
 
+async def _newer_journal(tree: Tree, _stack: AsyncExitStack) -> None:
+    database = Database(tree.paths.database)
+    await database.open()
+    await database.close()
+    with closing(sqlite3.connect(tree.paths.database)) as connection:
+        connection.execute("PRAGMA user_version=99")
+
+
 def _second(tree: Tree, stack: AsyncExitStack, *flags: str) -> Nsqd:
     return stack.enter_context(Nsqd(tree.folder / "nsqd2", flags))
 
@@ -156,6 +166,7 @@ def broken(account: Account) -> list[Broken]:
         Broken("wrong key file", lambda t, _: t.keys.write_text("{"), "command keys", "cannot be read as JSON"),
         Broken("empty host id", lambda t, _: (t.root / "etc/hostid").write_text(""), "host id", "hostid is empty"),
         Broken("broken journal", _journal, "journal", "file is not a database"),
+        Broken("newer journal", _newer_journal, "journal", "a newer chunter wrote it (schema 99"),
         Broken("no vmadm", lambda t, _: (t.platform / "usr/sbin/vmadm").unlink(), "tools", "usr/sbin/vmadm"),
         Broken("zfs barred", lambda t, _: (t.platform / "usr/sbin/zfs").chmod(0o600), "tools", "may not be run"),
         Broken("foreign ip", lambda t, _: t.configure(ip="192.0.2.7:4200"), "ip", "on no interface of this host"),

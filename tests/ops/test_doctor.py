@@ -18,7 +18,7 @@ from chunter_nsq.storage.account import Account
 pytest_plugins = ["s3_servers"]
 pytestmark = pytest.mark.counted
 NOWHERE = Account(endpoint="http://127.0.0.1:1", bucket="none", access_key="a", secret_key="s")
-KEPT = ("mistyped key", "broken journal", "no vmadm", "no nsqd", "clock years off", "mangling store")
+KEPT = ("mistyped key", "broken journal", "newer journal", "no vmadm", "no nsqd", "clock years off", "mangling store")
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def test_load_finds_what_was_not_sent(shelf, connection):
 def test_events_of_an_older_journal_are_rows_of_one():
     """What version 1 wrote is loaded, counted and dropped like the rest."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(f"{STEPS[0]}PRAGMA user_version=1;")
+    connection.executescript(f"{STEPS[0].forth}PRAGMA user_version=1;")
     connection.execute("INSERT INTO topics VALUES (1, 'a', 0, 4, 1)")
     connection.executemany("INSERT INTO events VALUES (?, 1.0, ?)", [((1 << 40) + n, b"x" * 100) for n in (1, 2, 3)])
     migrate(connection)
