@@ -16,13 +16,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from chunter_nsq.errors import Fault
 from chunter_nsq.memo import RECEIVING, Memo, Records
 from chunter_nsq.smartos.docker_names import canonical
-from chunter_nsq.smartos.imgadm import Imgadm
+from chunter_nsq.smartos.imgadm import Imgadm, Leftover
 from chunter_nsq.smartos.runner import current_command
 from chunter_nsq.smartos.transcript import Transcript
 from chunter_nsq.smartos.zfs_datasets import ZfsDatasets
@@ -126,7 +126,7 @@ class Imports:
 
         try:
             await note()
-            uuid = await self._imgadm.import_image(image, source, self._pool, transcript, note)
+            uuid = await self._fetch(image, source, transcript, note)
         except asyncio.CancelledError:
             await self._sweep(memo, [*left, *map(self._partial, transcript.coming)])
             raise
@@ -137,6 +137,16 @@ class Imports:
         await self._sweep(memo, left)
         self._failures.pop(key, None)
         return uuid
+
+    async def _fetch(
+        self, image: str, source: str | None, transcript: Transcript, note: Callable[[], Awaitable[None]]
+    ) -> str:
+        """Import it; once more when what lay in the way is gone, since the first attempt only cleared that away."""
+        try:
+            return await self._imgadm.import_image(image, source, self._pool, transcript, note)
+        except Leftover as fault:
+            log.warning("imports.repeated", extra={"image": image, "reason": fault.message})
+        return await self._imgadm.import_image(image, source, self._pool, transcript, note)
 
     def _remember(self, key: str, fault: Fault) -> None:
         self._failures.pop(key, None)

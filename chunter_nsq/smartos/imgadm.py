@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from chunter_nsq.errors import NotFound
+from chunter_nsq.errors import AlreadyExists, NotFound, ToolFailed
 from chunter_nsq.smartos.docker_names import FORM as DOCKER_FORM
 from chunter_nsq.smartos.docker_names import is_image
 from chunter_nsq.smartos.documents import read_object, read_objects
@@ -20,6 +21,7 @@ IMPORT_SECONDS = 3600.0
 IMAGE_FORM = f"an image's uuid, or {DOCKER_FORM}"
 _MEBIBYTE = 2**20
 _TAG = "docker:tag:"
+_STALE = re.compile(r"destination '\S+-partial' exists")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,12 @@ def image_from(document: Mapping[str, Any]) -> Image | None:
     )
 
 
+class Leftover(ToolFailed):
+    """Half an image lay in the way, and imgadm destroyed it as it failed; the next attempt finds nothing."""
+
+    transient: ClassVar[bool] = True
+
+
 class Imgadm:
     """``imgadm``; a listing starts node, so it is not for polling."""
 
@@ -127,6 +135,10 @@ class Imgadm:
 
         Returns:
             Its uuid.
+
+        Raises:
+            Leftover: an import that was killed had left half of it; that is gone now.
+            NotFound: no source has it.
         """
         attempted, argv = f"import image {image}", import_argv(image, source, pool)
         told = Transcript(image) if transcript is None else transcript
@@ -137,6 +149,10 @@ class Imgadm:
             completed = Completed(argv, lines.exit_status or 0, b"", lines.stderr, 0.0)
         try:
             check(completed, attempted)
+        except AlreadyExists as fault:
+            if _STALE.search(completed.stderr) is None:
+                raise
+            raise Leftover(fault.message, fault.details) from None
         except NotFound as fault:
             raise NotFound(fault.message + _remedy(image), fault.details) from None
         if told.image is None:

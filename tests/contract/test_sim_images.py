@@ -7,7 +7,7 @@ import json
 
 from simhost import BASE, NOBODY, WEB, Host, wait_for
 
-from chunter_nsq.smartos.simulator import faults
+from chunter_nsq.smartos.simulator import faults, poolhealth
 
 ALPINE = "7b5981c4-1889-11e7-b4c5-3f3bdfc9b88b"
 TITLE = "alpine-3@20170403"
@@ -46,14 +46,46 @@ def test_two_imports_of_one_image(host: Host) -> None:
 
 
 def test_what_a_killed_import_leaves(host: Host) -> None:
-    """The partial dataset stays and is no image; the next import throws it away."""
+    """The partial dataset stays and is no image; the next import fails and throws it away, the one after is well."""
     faults.add(str(host.root), {"tool": "imgadm", "subcommand": "import", "kill_after": "partial", "times": 1})
     assert host.run("imgadm", "import", "-q", ALPINE).returncode < 0
     assert f"zones/{ALPINE}-partial" in datasets(host)
     assert 3 == host.run("imgadm", "get", ALPINE).returncode
+    failed = host.run("imgadm", "import", "-q", "-P", "zones", ALPINE)
+    exists = f"cannot receive new filesystem stream: destination 'zones/{ALPINE}-partial' exists\n"
+    assert (1, f"Downloaded image {ALPINE} (8.0 MiB)") == (failed.returncode, failed.stdout.splitlines()[-1])
+    assert (
+        f"Stderr from zfs receive: {exists}must specify -F to overwrite it\n\n"
+        "imgadm import: error (InternalError): zfs receive error while importing: exit code 1\n"
+    ) == failed.stderr
+    assert [] == [name for name in datasets(host) if ALPINE in name]
     said = host.out("imgadm", "import", "-q", "-P", "zones", ALPINE)
     assert f"Imported image {ALPINE} ({TITLE})" == said.splitlines()[-1]
     assert [f"zones/{ALPINE}", f"zones/{ALPINE}@final"] == [name for name in datasets(host) if ALPINE in name]
+
+
+def test_what_a_killed_import_of_a_layer_leaves(host: Host) -> None:
+    """The next import warns, throws it away, and is well."""
+    host.out("imgadm", "sources", "--add-docker-hub")
+    faults.add(str(host.root), {"tool": "imgadm", "subcommand": "import", "kill_after": "partial", "times": 1})
+    assert host.run("imgadm", "import", "-q", "busybox").returncode < 0
+    (partial,) = [name for name in datasets(host) if "partial" in name]
+    said = host.out("imgadm", "import", "-q", "busybox").splitlines()
+
+    assert f"Warning: deleting partial dataset left over from earlier import attempt: {partial}" in said
+    assert "Imported image" in said[-1]
+    assert [] == [name for name in datasets(host) if "partial" in name]
+
+
+def test_a_pool_without_space_for_an_image(host: Host) -> None:
+    """It is zfs who says so, and nothing stays."""
+    poolhealth.fill(str(host.root), 100)
+    failed = host.run("imgadm", "import", "-q", ALPINE)
+
+    assert (1, "Stderr from zfs receive: cannot receive new filesystem stream: out of space") == (
+        failed.returncode, failed.stderr.splitlines()[0],
+    )  # fmt: skip
+    assert [] == [name for name in datasets(host) if ALPINE in name]
 
 
 def test_sources(host: Host) -> None:

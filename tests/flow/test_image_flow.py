@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from worlds import BASE_IMAGE, Ears, Host, new_uuid
 
+from chunter_nsq.smartos.simulator import faults
+
 ALPINE = "7b5981c4-1889-11e7-b4c5-3f3bdfc9b88b"
 MINIMAL = "85d0f826-0131-11ed-973d-2bfeef68011f"
 
@@ -52,6 +54,18 @@ async def test_one_import_at_a_time(ears: Ears, new_host: Callable[..., Host]) -
     used = await ears.result(host.send("image.delete", params={"image": BASE_IMAGE}))
     assert "invalid_state" == used["error"]["code"]
     assert [] == [name for name in _datasets(host) if "partial" in name]
+
+
+async def test_half_an_image_lies_in_the_way(ears: Ears, host: Host) -> None:
+    """An import that somebody killed by hand costs the next one an attempt, and nobody else notices."""
+    faults.add(str(host.platform), {"tool": "imgadm", "subcommand": "import", "kill_after": "partial", "times": 1})
+    assert host.tool("imgadm", "import", "-q", ALPINE).returncode < 0
+    assert f"zones/{ALPINE}-partial" in _datasets(host)
+    done = await ears.result(host.send("image.import", params={"image": ALPINE}))
+
+    assert ("succeeded", ALPINE) == (done["status"], done["result"]["image"]["uuid"]), done
+    assert 2 == sum("import" in argv for argv in host.invocations("imgadm"))
+    assert [f"zones/{ALPINE}"] == [name for name in _datasets(host) if ALPINE in name]
 
 
 async def test_an_import_can_be_cancelled(ears: Ears, host: Host) -> None:

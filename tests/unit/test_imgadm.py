@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 from tool_scripts import shell_tool
 
-from chunter_nsq.errors import InvalidMessage, NotFound
+from chunter_nsq.errors import AlreadyExists, Fault, InvalidMessage, NotFound, ToolFailed
 from chunter_nsq.smartos import imgadm
-from chunter_nsq.smartos.imgadm import Image, Imgadm
+from chunter_nsq.smartos.imgadm import Image, Imgadm, Leftover
 from chunter_nsq.smartos.refusal import UnreadableOutput
 from chunter_nsq.smartos.runner import Runner
 
 I = "e44ed3e0-910b-11ed-a5d4-00151714048c"  # noqa: E741  # an image's UUID
+RECEIVE = "cannot receive new filesystem stream"
 ORIGIN = "63d6e664-3f1f-11e8-aef6-a3120cf8dd9d"
 
 
@@ -121,6 +122,22 @@ esac""",
         await wrapper.import_image("redis")
     with pytest.raises(UnreadableOutput, match="which image"):
         await wrapper.import_image("loki")
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (f"Stderr from zfs receive: {RECEIVE}: destination 'zones/{I}-partial' exists", Leftover),
+        (f"Stderr from zfs receive: {RECEIVE}: destination 'zones/{I}' exists", AlreadyExists),
+        ("imgadm import: error (InternalError): zfs receive error while importing: exit code 1", ToolFailed),
+    ],
+)
+async def test_only_half_an_image_is_a_leftover(tmp_path: Path, words: str, kind: type[Fault]):
+    """What fails otherwise is told as what it is."""
+    shell_tool(tmp_path, "imgadm", f'echo "{words}" >&2; exit 1')
+    with pytest.raises(Fault) as refused:
+        await Imgadm(Runner(tmp_path)).import_image(I)
+    assert kind is type(refused.value)
 
 
 @pytest.mark.parametrize("image", ["-S", "busybox latest", "Busybox", f"{I}\n"])

@@ -107,6 +107,24 @@ async def test_a_failure_is_everybodys(shop: Shop) -> None:
     assert "there" == await shop.want(asked=began)
 
 
+@pytest.mark.parametrize("times", [1, 2])
+async def test_what_lay_in_the_way_is_tried_over_once(shop: Shop, caplog: pytest.LogCaptureFixture, times: int) -> None:
+    """Half an image of a killed import costs one attempt, which clears it away and is logged; the second decides."""
+    for left in range(times):
+        shop.set(f"left{left}")
+    exists = f"destination 'zones/{IMAGE}-partial' exists"
+    shell_tool(
+        shop.root,
+        "imgadm",
+        f'echo "$@" >> {shop.root}/imgadm.argv\n'
+        f'for one in {shop.root}/left*; do [ -e $one ] || exit 0; /bin/rm $one; echo "{exists}" >&2; exit 1; done',
+    )
+    ended = await shop.want()
+
+    assert (times == 1, 2) == (ended == "there", len(shop.lines("imgadm")))
+    assert ["imports.repeated"] == [one.message for one in caplog.records if one.message == "imports.repeated"]
+
+
 async def test_an_import_lasts_as_long_as_somebody_waits(shop: Shop) -> None:
     """One who gives up leaves it to the others; when the last one does, the tool is ended and its traces removed."""
     first, second = (asyncio.create_task(shop.want()) for _ in range(2))

@@ -1,7 +1,8 @@
 """imgadm import: an image comes from its source, step by step, as other commands can watch.
 
 While it comes there is a dataset ``<pool>/<uuid>-partial`` that grows; at the end it gets its name and its record in
-one step. What a killed import left behind is thrown away by the next one. One import of an image runs at a time.
+one step. One import of an image runs at a time. What a killed import left behind is thrown away by the next one: for a
+layer of docker with a warning before it begins, for any other image by failing, as the platform's imgadm does.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 
     from chunter_nsq.smartos.simulator.commands.imgadm_offers import Offer
     from chunter_nsq.smartos.simulator.pace import Pace
+    from chunter_nsq.smartos.simulator.pool import Pool
     from chunter_nsq.smartos.simulator.process import Process
 
 KIB, MIB = 2**10, 2**20
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 PARTS = 4
 FOLDER = "var/imgadm/images"
+RECEIVE = "cannot receive new filesystem stream"
 
 
 class Import:
@@ -98,12 +101,12 @@ class Import:
     def _receive(self, made: dict[str, Any], refer: int) -> None:
         partial = f"{self._pool}/{made['uuid']}-partial"
         pool = open_pool(self._process.root)
+        self._discard_stale(pool, partial, made["type"])
         with pool:
-            refuse_when_full(
-                self._process.root, pool, "imgadm import: error (InternalError): cannot receive new filesystem stream"
-            )
-            if pool.dataset(partial) is not None:
-                pool.remove(partial)
+            try:
+                refuse_when_full(self._process.root, pool, RECEIVE)
+            except Refused as full:
+                raise self._not_received(full.text) from None
             if made["type"] == "zvol":
                 local = {"volsize": str(made["image_size"] * MIB), "volblocksize": "8192", "refreservation": "0"}
                 pool.add(partial, "volume", local, refer=refer // PARTS)
@@ -119,6 +122,20 @@ class Import:
                 pool.set_sizes(partial, refer * part // PARTS, refer * part // PARTS)
             self._pace.step("downloaded" if part == PARTS else "downloading", 0.2)
         pool.close()
+
+    def _discard_stale(self, pool: Pool, partial: str, kind: str) -> None:
+        with pool:
+            is_stale = pool.dataset(partial) is not None
+            if is_stale:
+                pool.remove(partial)
+        if is_stale and kind != "docker":
+            raise self._not_received(f"{RECEIVE}: destination '{partial}' exists\nmust specify -F to overwrite it")
+        if is_stale:
+            self._say(f"Warning: deleting partial dataset left over from earlier import attempt: {partial}")
+
+    def _not_received(self, words: str) -> Refused:
+        self._process.err(f"Stderr from zfs receive: {words}\n")
+        return Refused("imgadm import: error (InternalError): zfs receive error while importing: exit code 1")
 
     def _keep(self, made: dict[str, Any], source: str) -> None:
         name = f"{self._pool}/{made['uuid']}"
