@@ -47,7 +47,6 @@ class Host:
     sysinfo: dict[str, Any] = field(default_factory=dict)
     networks: tuple[str, ...] = ()
     etherstubs: tuple[str, ...] = ()
-    resources: Mapping[str, int] = field(default_factory=dict)
     asked_monotonic: float = -math.inf
     unanswered: Mapping[str, Fault] = field(default_factory=dict)
 
@@ -94,8 +93,10 @@ class Host:
             found.append("lx")
         return found
 
-    async def announcement(self, actions: Mapping[str, Any], config: Config) -> dict[str, Any]:
-        """The announce payload."""
+    async def announcement(
+        self, actions: Mapping[str, Any], config: Config, resources: Mapping[str, int]
+    ) -> dict[str, Any]:
+        """The announce payload; ``resources`` are the figures of memory."""
         ip, _, port = (self.address or "").rpartition(":")
         return {
             "host": self.id,
@@ -112,7 +113,7 @@ class Host:
             "networks": list(self.networks),
             "etherstubs": list(self.etherstubs),
             "sysinfo": self.sysinfo,
-            "resources": dict(self.resources),
+            "resources": dict(resources),
             "started": timestamp(self.started),
             "interval": config.announce_interval_seconds,
         }

@@ -21,13 +21,17 @@ Figures = dict[str, int]
 
 
 class Memory:
-    """The accounting of one host; ``reserved_mib`` is what is kept back from machines."""
+    """The accounting of one host; ``reserved_mib`` is what is kept back from machines.
+
+    ``known`` are the figures that were worked out last, whoever asked; empty as long as nobody did.
+    """
 
     def __init__(self, prtconf: Prtconf, inventory: Inventory, reserved_mib: Callable[[], int]) -> None:
         self._prtconf = prtconf
         self._inventory = inventory
         self._reserved_mib = reserved_mib
         self._promised: dict[str, int] = {}
+        self.known: Figures = {}
 
     async def total_mib(self) -> int:
         """The physical memory."""
@@ -39,12 +43,13 @@ class Memory:
         given = {one.uuid: one.memory_mib for one in await self._inventory.machines()}
         provisioned = sum((self._promised | given).values())
         reserved = self._reserved_mib()
-        return {
+        self.known = {
             "total-memory": total,
             "provisioned-memory": provisioned,
             "reserved-memory": reserved,
             "free-memory": total - reserved - provisioned,
         }
+        return self.known
 
     async def promise(self, uuid: str, wanted_mib: int) -> Figures:
         """Set memory aside for a machine that is to be made; the figures with it.
@@ -63,7 +68,8 @@ class Memory:
             )
         self._promised[uuid] = wanted_mib
         taken = {"provisioned-memory": wanted_mib, "free-memory": -wanted_mib}
-        return {name: value + taken.get(name, 0) for name, value in figures.items()}
+        self.known = {name: value + taken.get(name, 0) for name, value in figures.items()}
+        return self.known
 
     def settle(self, uuid: str) -> None:
         """The machine is made, or will not be."""

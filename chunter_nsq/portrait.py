@@ -39,7 +39,7 @@ class Portrait:
             "zone_events": {(found_by,): count for found_by, count in counts.as_dict().items()},
             "tools": parts.runner.durations(),
             "machines": parts.tools.inventory.known(),
-            "memory": parts.host.resources,
+            "memory": parts.tools.memory.known,
             "backups": parts.tools.backups.ages.backups,
             "verifications": parts.tools.backups.ages.verifications,
         }
@@ -59,7 +59,7 @@ class Portrait:
             "announced": parts.is_announced,
             "foreign_clients": [one.as_dict() for one in parts.strangers.found],
             "outbox": {"waiting": outbox.waiting, "stored_bytes": outbox.stored_bytes, "dropped": outbox.dropped},
-            "memory": dict(parts.host.resources),
+            "memory": dict(parts.tools.memory.known),
             "running": parts.dispatcher.running(),
             "queued": parts.dispatcher.queued,
             "queues": parts.dispatcher.queues(),

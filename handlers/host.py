@@ -29,12 +29,12 @@ async def ping(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """What the host announces; `resources` is empty only when the platform does not tell."""
     del command
-    if not tools.host.resources:  # nobody has looked yet
+    if not tools.memory.known:  # nobody has looked yet
         try:
-            tools.host.resources = await tools.memory.figures()
+            await tools.memory.figures()
         except Fault as fault:
             log.warning("host.unaccounted", extra={"reason": fault.message})
-    yield Done(await tools.host.announcement(tools.actions, tools.config()))
+    yield Done(await tools.host.announcement(tools.actions, tools.config(), tools.memory.known))
 
 
 @action("host.replay", form=Replay, lane=Lane.TRANSFER, changes=False)

@@ -34,7 +34,7 @@ class Announce:
         if now - host.asked_monotonic >= self.refresh_seconds:
             await host.refresh()
         failing = host.unanswered
-        told = await host.announcement(self._tools.actions, config)
+        told = await host.announcement(self._tools.actions, config, self._tools.memory.known)
         events = self._warnings(failing)
         is_due = told != self._said or now - self._said_at >= config.announce_interval_seconds
         if is_due:

@@ -50,4 +50,3 @@ class Memory:
 
     def _say(self, figures: Mapping[str, int]) -> None:
         self._said, self._silent = figures, 0
-        self._tools.host.resources = figures

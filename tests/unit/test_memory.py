@@ -42,8 +42,9 @@ async def test_promised_memory_counts_once(tmp_path: Path) -> None:
     inventory = Inventory(Vmadm(runner, 5))
     inventory.begin([{"uuid": A, "max_physical_memory": 1000}])
     memory = Memory(Prtconf(runner), inventory, lambda: 96)
-    assert 3000 == (await memory.figures())["free-memory"]
-    assert 1000 == (await memory.promise(B, 2000))["free-memory"]
+    assert {} == memory.known
+    assert 3000 == (await memory.figures())["free-memory"] == memory.known["free-memory"]
+    assert 1000 == (await memory.promise(B, 2000))["free-memory"] == memory.known["free-memory"]
     with pytest.raises(InsufficientResources) as caught:
         await memory.promise("c", 1001)
     assert (1001, 1000) == (caught.value.details["wanted_mib"], caught.value.details["free-memory"])
