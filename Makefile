@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NSQ_APPS := nsqd nsqlookupd nsqadmin nsq_tail nsq_stat nsq_to_file to_nsq
-# Tests mostly wait for servers and tools: one more at a time than there are cores.
-PYTEST_FLAGS ?= -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1))) --dist worksteal
+# Tests wait for servers and tools half of the time: two for each core.
+PYTEST_FLAGS ?= -n $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) * 2))) --dist worksteal
 # Tests start agents by the hundred: Python keeps what it compiled, also where the environment would not have it.
 unexport PYTHONDONTWRITEBYTECODE
 

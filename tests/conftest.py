@@ -29,12 +29,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Coverage counts agents that end well, as those of ``host`` do, and not the ears beside them.
 
-    A process that is killed tells nothing, but to be counted costs it as much as to start.
+    A process that is killed tells nothing, but to be counted costs it as much as to start. One more case of a rule
+    goes the ways of the others.
     """
     for item in items:
         wanted = getattr(item, "fixturenames", ())
-        for mark in (["no_cover"] if "ears" in wanted else []) + (["counted"] if "host" in wanted else []):
-            item.add_marker(mark)
+        is_thorough = item.get_closest_marker("thorough") is not None
+        if is_thorough or "ears" in wanted:
+            item.add_marker("no_cover")
+        if not is_thorough and "host" in wanted:
+            item.add_marker("counted")
 
 
 @pytest.fixture(autouse=True)
