@@ -1,16 +1,19 @@
 """Small files that name the changing tools which run now, for the agent that comes after one that was killed.
 
-A file is named for the process and written right after its start; it says ``{"pid", "argv", "command", "started",
-"birth"}``, the argument vector with its secrets starred. What is left of a half-written one is its name. A process
-group is taken for the one that the file means unless the kernel shows another process under its leader's number.
+A file is named for the process, which writes it before it becomes the tool; it says ``{"pid", "argv", "command",
+"started", "birth"}``, the argument vector with its secrets starred. What is left of a half-written one is its name. A
+process group is taken for the one that the file means unless the kernel shows another process under its leader's
+number.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +30,16 @@ class Leftovers:
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
 
-    def note(self, running: Running) -> None:
-        """Write the file of a process that has just been started."""
+    def noting(self, running: Running) -> Callable[[], None]:
+        """What a child does before it becomes the tool; whether it could is seen by `has`, and the tool runs anyway."""
+
+        def note() -> None:
+            with contextlib.suppress(OSError):
+                self._note(replace(running, pid=os.getpid()))
+
+        return note
+
+    def _note(self, running: Running) -> None:
         document = json.dumps(asdict(running) | {"birth": birth_of(running.pid)}).encode()
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         try:
@@ -40,6 +51,10 @@ class Leftovers:
             os.write(descriptor, document)
         finally:
             os.close(descriptor)
+
+    def has(self, pid: int) -> bool:
+        """Whether a process has its file."""
+        return self._path(pid).exists()
 
     def drop(self, pid: int) -> None:
         """Remove the file of a process that is over."""

@@ -5,8 +5,10 @@ time limit; bounded output; start and end in the log, secrets starred; what runs
 whole groups on time-out, cancellation and close; for changing tools a small file that outlives a killed agent.
 
 Theory: a start is synchronous (a few milliseconds, most of them the kernel's), so there is no instant at which a
-process exists that nobody answers for. From then on the process drives itself (process.py); a task that runs a tool
-only waits, and when it is cancelled it tells the process to end and waits for that before the cancellation goes on.
+process exists that nobody answers for. A changing tool has its file before its first instruction: an agent killed at
+any instant leaves none that the next one does not find. From then on the process drives itself (process.py); a task
+that runs a tool only waits, and when it is cancelled it tells the process to end and waits for that before the
+cancellation goes on.
 
 Not promised: that a tool which was killed had no effect; that stdout is whole when a tool ended and left it to a
 daemon which still speaks; any limit on how many tools run at once, which is the caller's to keep.
@@ -22,6 +24,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from typing import cast
@@ -249,25 +252,36 @@ class Runner:
         """Start a tool; from here on ``_errands`` answers for it."""
         if self._closed:
             raise Interrupted(f"{order.tool} was not started: the agent is closing", {"argv": list(order.shown)})
-        begun = time.monotonic()
+        begun, running = time.monotonic(), Running(order.shown, 0, time.time(), current_command.get())
+        leftovers = self._leftovers if order.mutates else None
         try:
-            process = self._process(order, stdin, take, stream)
+            first = leftovers.noting(running) if leftovers is not None else None
+            process = self._process(order, stdin, take, stream, first)
         except Fault:
             self._tally.add(order.tool, failed=True, seconds=time.monotonic() - begun)
+            if leftovers is not None:
+                leftovers.alive(frozenset(self._errands))  # without the file of the child that did not become a tool
             raise
-        running = Running(order.shown, process.pid, time.time(), current_command.get())
-        errand = Errand(order, running, process, begun)
+        errand = Errand(order, replace(running, pid=process.pid), process, begun)
         self._errands[process.pid] = errand
         if order.timeout_seconds is not None:
             process.end_after(order.timeout_seconds)
-        self._note(errand)
+        if leftovers is not None and not leftovers.has(process.pid):
+            log.warning("runner.leftover_not_written", extra={"pid": process.pid})
         errand.log_start()
         return errand
 
-    def _process(self, order: Order, stdin: bytes, take: Callable[[bytes], None], stream: Stream | None) -> Process:
+    def _process(
+        self,
+        order: Order,
+        stdin: bytes,
+        take: Callable[[bytes], None],
+        stream: Stream | None,
+        first: Callable[[], None] | None,
+    ) -> Process:
         path = order.path_below(self.root)
         try:
-            child = self._spawn(order, path, *_ends(stream, is_told=bool(stdin)))
+            child = self._spawn(order, path, first, *_ends(stream, is_told=bool(stdin)))
         except ValueError as fault:
             message = f"{order.tool} was not started: a word of its command line cannot be given to a program: {fault}"
             raise InvalidMessage(message, {"argv": list(order.shown)}) from fault
@@ -282,7 +296,9 @@ class Runner:
             raise not_started(order, path, fault) from fault
 
     @staticmethod
-    def _spawn(order: Order, path: str, stdin: int, stdout: int) -> subprocess.Popen[bytes]:
+    def _spawn(
+        order: Order, path: str, first: Callable[[], None] | None, stdin: int, stdout: int
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [path, *(word.encode(errors="surrogateescape") for word in order.argv[1:])],
             bufsize=0,
@@ -292,14 +308,8 @@ class Runner:
             cwd="/",
             env=ENVIRONMENT,
             start_new_session=True,
+            preexec_fn=first,  # noqa: PLW1509 - it takes no lock that another thread could have
         )
-
-    def _note(self, errand: Errand) -> None:
-        if errand.order.mutates and self._leftovers is not None:
-            try:
-                self._leftovers.note(errand.running)
-            except OSError as fault:  # the tool runs already; it is only harder to find after a kill of the agent
-                log.warning("runner.leftover_not_written", extra={"pid": errand.process.pid, "why": str(fault)})
 
     def _ended(self, errand: Errand) -> None:
         del self._errands[errand.process.pid]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tool_scripts import group_leader, shell_tool
 
+from chunter_nsq.errors import ToolFailed
 from chunter_nsq.smartos.birth import birth_of
 from chunter_nsq.smartos.runner import Runner, Running, current_command
 
@@ -79,6 +80,24 @@ async def test_orphan_of_a_killed_agent(runner: Runner, tmp_path: Path):
     assert Running(("usr/sbin/vmadm", "create", "***"), pid, orphan.started, "6f0c") == orphan
     assert (False, True) == (early, late)
     assert await runner.orphans() == ()
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+async def test_a_tool_finds_its_file_when_it_begins(runner: Runner, tmp_path: Path):
+    """However soon the agent is killed: a changing tool runs no instruction before its file is there, whole."""
+    argv = shell_tool(tmp_path, "vmadm", f"cat {tmp_path}/run/$$")
+
+    document = json.loads((await runner.run(argv, mutates=True)).stdout)
+
+    assert {"pid", "argv", "command", "started", "birth"} == document.keys()
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+async def test_a_tool_that_cannot_be_started_leaves_no_file(runner: Runner, tmp_path: Path):
+    """The child that could not become a tool has written a file; it goes with it."""
+    with pytest.raises(ToolFailed, match="it is not there"):
+        await runner.run(("usr/sbin/vmadm", "list"), mutates=True)
+
     assert list((tmp_path / "run").iterdir()) == []
 
 
