@@ -17,7 +17,7 @@ from chunter_nsq.cli.outline import plain
 from chunter_nsq.config import Paths
 from chunter_nsq.errors import Fault, InvalidState
 from chunter_nsq.smartos.runner import Runner
-from chunter_nsq.smartos.svcadm import ServiceState, Svcadm, reached
+from chunter_nsq.smartos.svcadm import InMaintenance, ServiceState, Svcadm, reached
 
 SERVICE = "svc:/network/chunter:default"
 _PATIENCE_SECONDS = 120.0  # an agent may take 90 to stop
@@ -102,8 +102,10 @@ async def _asked_smf(paths: Paths, verb: str) -> ServiceState:
         before = await service.look(SERVICE)
         await service.request(verb, SERVICE)
         return await _once_reached(service, verb, before)
-    except InvalidState as refused:
+    except InMaintenance as refused:
         raise Failure(f"{refused.message}\nWhere that log is: svcs -L chunter") from None
+    except InvalidState as refused:
+        raise Failure(refused.message) from None
     except Fault as refused:
         raise Failure(f"{refused.message}\nIs it installed as a service, and are you root?") from None
     finally:

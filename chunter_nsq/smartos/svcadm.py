@@ -32,6 +32,10 @@ _RULES: tuple[tuple[type[Fault], re.Pattern[str]], ...] = (
 )
 
 
+class InMaintenance(InvalidState):
+    """What was asked for led to maintenance; only the service's own log knows why."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceState:
     """A service as it is: ``next_state`` is None unless it is on its way; ``stime`` as printed, to the second."""
@@ -66,7 +70,7 @@ def reached(verb: str, before: ServiceState, now: ServiceState, seconds: float) 
     """Whether a request of so many seconds ago led to where it was meant to.
 
     Raises:
-        InvalidState: the service is in maintenance, and not only since before the request.
+        InMaintenance: that is where the service is, and not only since before the request.
     """
     if now.next_state is not None:
         return False
@@ -76,7 +80,7 @@ def reached(verb: str, before: ServiceState, now: ServiceState, seconds: float) 
     if now.state == "maintenance" and verb not in ("disable", "refresh"):
         if is_same and seconds < _GRACE_SECONDS:
             return False
-        raise InvalidState(
+        raise InMaintenance(
             f"{now.fmri} is in maintenance after {verb}: its log says why; mend that, then clear it",
             {"service": now.fmri, "state": now.state},
         )

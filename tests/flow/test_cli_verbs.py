@@ -9,6 +9,8 @@ import pytest
 from cli_parts import chunter
 from worlds import BASE_IMAGE, Ears, Host
 
+from chunter_nsq.smartos.simulator import faults
+
 pytestmark = pytest.mark.counted
 
 SERVICE = "svc:/network/chunter:default"
@@ -75,6 +77,21 @@ async def test_the_service_is_started_and_stopped_through_smf(new_host: Callable
     await chunter("simulator", "service", str(host.platform), "global", SERVICE, "failing")
     failed = await chunter("start", *tree)
     assert (1, True) == (failed.status, "is in maintenance" in failed.err), failed.err
+
+
+async def test_where_the_log_is_helps_only_in_maintenance(new_host: Callable[..., Host]) -> None:
+    """A start or restart that leads there says so; one that SMF refuses for another reason keeps to that reason."""
+    host = new_host()
+    tree = ("--root", str(host.root))
+    await chunter("simulator", "service", str(host.platform), "global", SERVICE, "failing")
+    failed = [(await chunter(verb, *tree)).err for verb in ("start", "restart")]
+    unbound = "svcadm: Could not bind to repository server: repository server unavailable"
+    faults.add(str(host.platform), {"tool": "svcadm", "exit": 1, "stderr": unbound})
+    refused = [(await chunter(verb, *tree)).err for verb in ("start", "restart")]
+
+    assert [True] * 2 == ["Where that log is: svcs -L chunter" in told for told in failed], failed
+    assert [True] * 2 == [unbound in told for told in refused], refused
+    assert [1] * 2 == [len(told.splitlines()) for told in refused], refused
 
 
 def _good(ended) -> tuple[int, str]:

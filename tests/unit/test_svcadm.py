@@ -96,7 +96,7 @@ def test_when_a_request_is_fulfilled(
 @pytest.mark.parametrize("verb", ["enable", "restart", "clear"])
 def test_maintenance_is_the_end(verb: str) -> None:
     """A service that fails to start is not waited for."""
-    with pytest.raises(InvalidState, match="maintenance"):
+    with pytest.raises(svcadm.InMaintenance, match="maintenance"):
         reached(verb, state("maintenance"), state("maintenance", stime="10:09:00"), 0.1)
-    with pytest.raises(InvalidState, match="maintenance"):
+    with pytest.raises(svcadm.InMaintenance, match="maintenance"):
         reached(verb, state("maintenance"), state("maintenance"), 9.0)
