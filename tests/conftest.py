@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from hearing import Hearing
 from nsq_servers import Nsqd
-from worlds import Ears, Host
+from worlds import SHARED_MACHINES, Ears, Host
 
 TRANSFERS = ("transfer", "upload", "download", "verify")  # how threads of the storage library are called
 PROCESSES_COUNT = "COVERAGE_PROCESS_CONFIG"  # by this variable a Python that a test starts knows that it is counted
@@ -44,10 +46,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """No setting of whoever runs the tests reaches them; processes that they start count where a mark asks for it."""
-    for name in [name for name in os.environ if name.startswith(("CHUNTER_", "SENTRY_", "COLUMNS"))]:
-        monkeypatch.delenv(name)
+    _make_plain(monkeypatch)
     if request.node.get_closest_marker("counted") is None:
         monkeypatch.delenv(PROCESSES_COUNT, raising=False)
+
+
+def _make_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("CHUNTER_", "SENTRY_", "COLUMNS"))]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)
@@ -72,9 +78,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 @pytest.fixture
-def nsqd(tmp_path: Path) -> Iterator[Nsqd]:
-    """A real nsqd that writes everything to disk at once."""
-    server = Nsqd(tmp_path / "nsqd", ["-mem-queue-size=0", "-sync-every=1"])
+def nsqd(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Nsqd]:
+    """A real nsqd that writes everything to disk at once; beside a host that is shared it is that host's."""
+    if "shared_nsqd" in request.fixturenames:
+        yield request.getfixturevalue("shared_nsqd")
+        return
+    with _written_at_once(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_nsqd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nsqd]:
+    """Such an nsqd for hosts that are shared."""
+    with _written_at_once(tmp_path_factory.mktemp("shared")) as server:
+        yield server
+
+
+@contextmanager
+def _written_at_once(place: Path) -> Iterator[Nsqd]:
+    server = Nsqd(place / "nsqd", ["-mem-queue-size=0", "-sync-every=1"])
     server.start()
     yield server
     server.stop()
@@ -103,8 +125,41 @@ async def host(new_host: Callable[..., Host]) -> AsyncIterator[Host]:
     assert await one.stop() == 0, one.log.read_text()[-3000:]
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(new_shared: Callable[..., Awaitable[Host]], request: pytest.FixtureRequest) -> Host:
+    """One host for the tests of a module that leave its agent as it is; the module may have ``SETTINGS`` for it.
+
+    Each looks at machines, images and commands of its own alone, for others were there before: see ``Host.machine``.
+    """
+    return await new_shared(settings=getattr(request.module, "SETTINGS", None))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def new_shared(
+    tmp_path_factory: pytest.TempPathFactory, shared_nsqd: Nsqd
+) -> AsyncIterator[Callable[..., Awaitable[Host]]]:
+    """Makes hosts that tests of a module share; their agents must end well when asked to."""
+    made: list[Host] = []
+
+    async def make(**options: Any) -> Host:
+        host = Host(tmp_path_factory.mktemp("shared"), shared_nsqd, zones=SHARED_MACHINES, **options)
+        made.append(host)
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            _make_plain(monkeypatch)
+            host.start()
+        return await host.ready()
+
+    yield make
+    for host in made:
+        status = await host.stop()
+        host.end()
+        assert status == 0, host.log.read_text()[-3000:]
+
+
 @pytest.fixture
-async def ears(nsqd: Nsqd) -> AsyncIterator[Ears]:
-    """Ears on results, zones, snapshots and dead letters, open before any agent starts."""
+async def ears(nsqd: Nsqd, request: pytest.FixtureRequest) -> AsyncIterator[Ears]:
+    """Ears on results, zones, snapshots and dead letters, open before any agent starts that is not shared."""
     async with Ears(nsqd) as listening:
         yield listening
+    if "shared_nsqd" in request.fixturenames:
+        listening.forget()

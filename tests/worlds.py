@@ -28,6 +28,7 @@ from chunter_nsq.errors import UnknownAction
 from chunter_nsq.messages.catalogue import KINDS
 from chunter_nsq.smartos import simulator
 
+SHARED_MACHINES = 8  # of a host that tests share; each is for one of them
 BASE_IMAGE = "e44ed3e0-910b-11ed-a5d4-00151714048c"
 FINAL = frozenset({"succeeded", "failed", "rejected", "expired", "cancelled", "interrupted"})
 ACTIONS = handlers.actions()
@@ -60,6 +61,7 @@ class Host:
         self.platform = simulator.create(directory / "platform", zones=zones, zfs=zfs)
         self.root = directory / "chunter"
         self.log = directory / "agent.log"
+        self._machines = [path.stem for path in (self.platform / "etc" / "zones").glob("*-*.xml")]
         self.status_port = free_port()
         self.settings = {
             "platform_root": str(self.platform),
@@ -86,6 +88,10 @@ class Host:
     def topic(self) -> str:
         """The host's own command topic."""
         return f"chunter.command.{self.id}"
+
+    def machine(self) -> str:
+        """One of the machines that the host was made with, another each time; they run."""
+        return self._machines.pop()
 
     @property
     def pid(self) -> int:
@@ -221,13 +227,14 @@ class Ears:
     def __init__(self, nsqd: Nsqd, *topics: str) -> None:
         self.heard: list[Event] = []
         self.misshapen: list[str] = []
+        self._nsqd = nsqd
+        self._topics = topics or TOPICS
+        self._channel = f"ears{os.urandom(4).hex()}"
         self._shapes = shapes()
         self._news = asyncio.Condition()
         address = Address.parse(nsqd.tcp_address)
         connection = Connection(nsqd=(address,), hostname="ears", handshake_timeout_seconds=10 * SLOWNESS)
-        self._consumers = [
-            Consumer(connection, topic, f"ears{os.urandom(4).hex()}", self._hear) for topic in (topics or TOPICS)
-        ]
+        self._consumers = [Consumer(connection, topic, self._channel, self._hear) for topic in self._topics]
 
     async def __aenter__(self) -> Self:
         for consumer in self._consumers:
@@ -240,6 +247,11 @@ class Ears:
         for consumer in self._consumers:
             await consumer.close()
         assert self.misshapen == [], self.misshapen[:3]
+
+    def forget(self) -> None:
+        """Nsqd keeps nothing for ears that are closed."""
+        for topic in self._topics:
+            self._nsqd.post(f"/channel/delete?topic={topic}&channel={self._channel}")
 
     async def _hear(self, delivery: Delivery) -> None:
         event = json.loads(delivery.body)

@@ -38,7 +38,7 @@ async def test_a_heart_beats_while_commands_run(ears: Ears, new_host: Callable[.
     host = new_host(zones=1, settings={"heartbeat_interval": "200ms"})
     host.latency(stop=2.0)
     await host.start().ready()
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    uuid = host.machine()
     command = host.send("machine.stop", uuid)
 
     beat = await ears.until(
@@ -73,7 +73,7 @@ async def test_what_only_the_list_shows_is_counted(ears: Ears, new_host: Callabl
     host = new_host(zones=1, settings={"heartbeat_interval": "200ms"})
     await host.chunter("simulator", "fault", str(host.platform), "vmadm", "events", "--exit", "1")
     await host.start().ready()
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    uuid = host.machine()
     await ears.state(uuid, "running")
     assert 0 == (await asyncio.to_thread(host.tool, "vmadm", "stop", uuid, "-F")).returncode
     await ears.state(uuid, "stopped")

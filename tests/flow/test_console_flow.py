@@ -83,10 +83,9 @@ async def sitting(
 
 
 @pytest.fixture
-async def running(new_host: Callable[..., Host]) -> tuple[Host, str]:
+def running(shared: Host) -> tuple[Host, str]:
     """A host with a machine that runs."""
-    host = await new_host(zones=1).start().ready()
-    return host, json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    return shared, shared.machine()
 
 
 async def test_somebody_works_at_a_console(running: tuple[Host, str], ears: Ears) -> None:
@@ -174,7 +173,7 @@ async def test_a_flood_is_slowed_down(running: tuple[Host, str], ears: Ears) -> 
 async def test_nobody_types(new_host: Callable[..., Host], ears: Ears) -> None:
     """After console_idle without a key the console is closed, and says why; other ends of an agent are told too."""
     host = await new_host(zones=1, settings={"console_idle": "2s"}).start().ready()
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    uuid = host.machine()
     async with sitting(host, ears, uuid) as screen:
         assert "idle" == await screen.over()
     host.configure(console_idle="5m")
@@ -186,9 +185,10 @@ async def test_nobody_types(new_host: Callable[..., Host], ears: Ears) -> None:
     assert [] == host.tools_running()
 
 
-async def test_a_killed_agent_leaves_no_console(running: tuple[Host, str], ears: Ears) -> None:
+async def test_a_killed_agent_leaves_no_console(new_host: Callable[..., Host], ears: Ears) -> None:
     """The tool ends with its terminal, and the console is free for the next agent."""
-    host, uuid = running
+    host = await new_host(zones=1).start().ready()
+    uuid = host.machine()
     async with Ears(host.nsqd, "chunter.console.one.out") as listening:
         await good(host, ears, "console.open", uuid, session="one")
         await listening.until(lambda event: event["type"] == "chunter.console.output")
@@ -201,26 +201,26 @@ async def test_a_killed_agent_leaves_no_console(running: tuple[Host, str], ears:
         await screen.log_in()
 
 
-async def test_a_kvm_machine(host: Host, ears: Ears) -> None:
+async def test_a_kvm_machine(shared: Host, ears: Ears) -> None:
     """Its console is that of its hypervisor, which is there while it runs."""
     disk = {"image_uuid": CENTOS, "boot": True, "model": "virtio"}
     wanted = {n: v for n, v in payload(brand="kvm", ram=256, nics=[], disks=[disk]).items() if n != "image_uuid"}
     wanted = {n: v for n, v in wanted.items() if n not in ("quota", "max_physical_memory")}
     uuid = new_uuid()
-    assert "succeeded" == (await run(host, ears, "machine.create", uuid, payload=wanted))["status"]
-    planned = await good(host, ears, "console.open", uuid, session="k", dry_run=True)
+    assert "succeeded" == (await run(shared, ears, "machine.create", uuid, payload=wanted))["status"]
+    planned = await good(shared, ears, "console.open", uuid, session="k", dry_run=True)
     assert [["usr/sbin/vmadm", "console", uuid]] == planned["argv"]
-    async with sitting(host, ears, uuid) as screen:
+    async with sitting(shared, ears, uuid) as screen:
         await screen.see("console]")
-    await good(host, ears, "machine.stop", uuid, force=True)
-    done = await run(host, ears, "console.open", uuid, session="k")
+    await good(shared, ears, "machine.stop", uuid, force=True)
+    done = await run(shared, ears, "console.open", uuid, session="k")
     assert "invalid_state" == done["error"]["code"]
 
 
 async def test_keys_are_signed_where_commands_are(new_host: Callable[..., Host], nsqd: Nsqd, ears: Ears) -> None:
     """Where commands are signed so is what is typed, for this session, once; and consoles can be switched off."""
     host = new_host(zones=1)
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    uuid = host.machine()
     keys = host.root / "etc" / "command.keys"
     keys.write_text(json.dumps({"ops": {"secret": SECRET}}))
     host.configure(command_keys=str(keys))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +12,13 @@ import pytest
 from worlds import Ears, Host, new_uuid, payload
 
 CENTOS = "462d1d03-8457-e134-a408-cf9ea2b9be96"
-ON = {"execute_api": "on"}
+SETTINGS = {"execute_api": "on"}
 
 
 @pytest.fixture
-async def zone(new_host: Callable[..., Host]) -> tuple[Host, str]:
+def zone(shared: Host) -> tuple[Host, str]:
     """A host on which programs may be run, and a machine of it."""
-    host = await new_host(zones=1, settings=ON).start().ready()
-    return host, json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    return shared, shared.machine()
 
 
 def _logins(host: Host) -> int:
@@ -107,9 +105,10 @@ async def test_time_and_patience_have_an_end(ears: Ears, zone: tuple[Host, str])
     assert [] == _sleepers(seconds)
 
 
-async def test_a_killed_agent_leaves_no_program(ears: Ears, zone: tuple[Host, str]) -> None:
+async def test_a_killed_agent_leaves_no_program(ears: Ears, new_host: Callable[..., Host]) -> None:
     """The next agent ends what still runs and reports the command interrupted."""
-    host, uuid = zone
+    host = await new_host(zones=1, settings=SETTINGS).start().ready()
+    uuid = host.machine()
     command = host.send("machine.execute", uuid, params={"argv": ["sleep", "60"]})
     while not _logins(host):
         await asyncio.sleep(0.05)

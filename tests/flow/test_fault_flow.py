@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import pytest
@@ -36,7 +35,7 @@ async def test_a_tool_that_fails_is_one_warning(
 ) -> None:
     """The agent warns once of its publisher, heartbeats and commands go on, and the recovery is told."""
     host = await new_host(zones=1, settings=QUICK).start().ready()
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    uuid = host.machine()
     await ears.when(lambda: ears.of("chunter.metric.cpu") != [] and ears.of("chunter.zpool.status") != [])
     await host.chunter("simulator", "fault", str(host.platform), tool, *fault)
 
@@ -58,7 +57,7 @@ async def test_a_tool_that_fails_is_one_warning(
 async def test_a_snapshot_that_cannot_be_made_is_told(ears: Ears, new_host: Callable[..., Host]) -> None:
     """The command fails, and whoever follows the machine hears why."""
     host = await new_host(zones=1).start().ready()
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    uuid = host.machine()
     trouble = ("--exit", "1", "--stderr", "cannot create snapshot: out of space")
     await host.chunter("simulator", "fault", str(host.platform), "zfs", "snapshot", *trouble)
     done = await ears.result(host.send("snapshot.create", uuid, params={"snapshot": "s1"}))

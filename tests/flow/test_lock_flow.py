@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
 from worlds import Ears, Host, new_uuid, payload
+
+
+@pytest.fixture
+def host(shared: Host) -> Host:
+    """One for all: its lock is free again after each test."""
+    return shared
 
 
 async def test_a_lock_belongs_to_one_machine(ears: Ears, host: Host) -> None:

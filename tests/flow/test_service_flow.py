@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 
+import pytest
 from worlds import Ears, Host, new_uuid
 
 from chunter_nsq.smartos.simulator.smf import hand
@@ -14,19 +15,23 @@ SSH = "svc:/network/ssh:default"
 CRON = "svc:/system/cron:default"
 
 
+@pytest.fixture
+def host(shared: Host) -> Host:
+    """One for all that may do something."""
+    return shared
+
+
 async def _state(ears: Ears, host: Host, verb: str, uuid: str | None, service: str) -> str:
     done = await ears.result(host.send(f"service.{verb}", uuid, params={"service": service}))
     assert "succeeded" == done["status"], done
     return done["result"]["state"]
 
 
-async def test_services_go_where_they_are_asked_to(ears: Ears, new_host: Callable[..., Host]) -> None:
+async def test_services_go_where_they_are_asked_to(ears: Ears, host: Host) -> None:
     """disable, enable, restart, refresh and clear each end with the state reached, in a zone and on the host."""
-    host = new_host(zones=1)
+    uuid = host.machine()
     file = host.platform / "var" / "simulator" / "latency.json"
     file.write_text(json.dumps({"smf start": 0.6, "smf stop": 0.4}))
-    await host.start().ready()
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
     for zone in (uuid, None):
         assert "disabled" == await _state(ears, host, "disable", zone, CRON)
         assert "online" == await _state(ears, host, "enable", zone, "system/cron")
@@ -35,12 +40,12 @@ async def test_services_go_where_they_are_asked_to(ears: Ears, new_host: Callabl
     await asyncio.to_thread(host.tool, "svcadm", "-z", uuid, "mark", "-I", "maintenance", SSH)
     assert "online" == await _state(ears, host, "clear", uuid, SSH)
     assert host.tool("svcs", "-H", "-z", uuid, "-o", "state", SSH).stdout.split() == ["online"]
+    file.write_text("{}")
 
 
-async def test_what_cannot_be_done_is_told(ears: Ears, new_host: Callable[..., Host]) -> None:
+async def test_what_cannot_be_done_is_told(ears: Ears, host: Host) -> None:
     """A failing service, an unknown one, a machine that does not run or is not there: each has its own error."""
-    host = await new_host(zones=2).start().ready()
-    uuid, stopped = (one["uuid"] for one in json.loads(host.tool("vmadm", "lookup", "-j").stdout))
+    uuid, stopped = host.machine(), host.machine()
     hand.lay(str(host.platform), uuid, CRON, "failing")
     hand.lay(str(host.platform), uuid, CRON, "disabled")
     await asyncio.to_thread(host.tool, "vmadm", "stop", stopped, "-F")

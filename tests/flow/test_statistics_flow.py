@@ -18,10 +18,6 @@ QUICK = {
 }
 
 
-def _machine(host: Host) -> str:
-    return str(json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"])
-
-
 def _services(event: Event) -> dict[str, Any]:
     data: dict[str, Any] = event["data"]["changes"]
     return data
@@ -30,7 +26,7 @@ def _services(event: Event) -> dict[str, Any]:
 async def test_services_are_told_whole_and_then_by_what_changes(ears: Ears, new_host: Callable[..., Host]) -> None:
     """The first pass is a snapshot of each zone; later a change by hand is told with its old and new state."""
     host = await new_host(zones=1, settings=QUICK).start().ready()
-    uuid = _machine(host)
+    uuid = host.machine()
     first = await ears.until(lambda e: e["type"] == "chunter.service.changed" and e["subject"] == uuid)
     await ears.until(lambda e: e["type"] == "chunter.service.changed" and e["subject"] == host.id)
     assert {"none"} == {entry["old"] for entry in _services(first).values()}
@@ -51,7 +47,7 @@ async def test_services_are_told_whole_and_then_by_what_changes(ears: Ears, new_
 async def test_pools_arc_and_metrics_are_told(ears: Ears, new_host: Callable[..., Host]) -> None:
     """Pool figures, ARC statistics and each kind of metric arrive, rates from the second reading on."""
     host = await new_host(zones=1, settings=QUICK).start().ready()
-    uuid = _machine(host)
+    uuid = host.machine()
     pool = await ears.until(lambda e: e["type"] == "chunter.zpool.status")
     assert "ONLINE" == pool["data"]["data"]["zones"]["health"]
     arc = await ears.until(lambda e: e["type"] == "chunter.arc.stats" and e["data"]["data"]["hit_rate"] is not None)
@@ -69,7 +65,7 @@ async def test_pools_arc_and_metrics_are_told(ears: Ears, new_host: Callable[...
 async def test_snapshots_made_by_hand_are_told(ears: Ears, new_host: Callable[..., Host]) -> None:
     """A snapshot that an operator makes appears with its size, and its end is told as well."""
     host = await new_host(zones=1, settings=QUICK).start().ready()
-    uuid = _machine(host)
+    uuid = host.machine()
     await asyncio.to_thread(host.tool, "zfs", "snapshot", f"zones/{uuid}@mine")
     await ears.until(lambda e: e["type"] == "chunter.snapshot.sizes" and "mine" in e["data"]["data"]["data"])
     await asyncio.to_thread(host.tool, "zfs", "destroy", f"zones/{uuid}@mine")
@@ -79,7 +75,7 @@ async def test_snapshots_made_by_hand_are_told(ears: Ears, new_host: Callable[..
 async def test_a_failing_tool_is_one_warning_and_others_go_on(ears: Ears, new_host: Callable[..., Host]) -> None:
     """While zpool fails there is one warning, zones go on being told, and its recovery is told."""
     host = await new_host(zones=1, settings=QUICK).start().ready()
-    uuid = _machine(host)
+    uuid = host.machine()
     await ears.until(lambda e: e["type"] == "chunter.zpool.status")
     trouble = "internal error: out of luck"
     await host.chunter("simulator", "fault", str(host.platform), "zpool", "--exit", "1", "--stderr", trouble)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
@@ -61,7 +60,7 @@ async def test_a_stream_that_ends_is_begun_within_a_second(ears: Ears, new_host:
 async def test_what_happens_between_two_streams_is_told(ears: Ears, new_host: Callable[..., Host]) -> None:
     """A stop and a start without a stream are found by the list, in order and once; then the stream tells again."""
     host = await new_host(zones=1).start().ready()
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    uuid = host.machine()
     first = await _stream(host)
     await ears.until(lambda e: e["type"] == "chunter.zone.update")
     await ears.when(lambda: ["running"] == _states(ears))
