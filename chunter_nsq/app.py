@@ -20,7 +20,7 @@ from chunter_nsq.parts import Parts
 from chunter_nsq.portrait import Portrait
 from chunter_nsq.smartos.runner import current_command
 from chunter_nsq.smartos.zlogin import ZLOGIN
-from chunter_nsq.status.server import StatusServer
+from chunter_nsq.status.server import StatusServer, Unlistenable
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,9 @@ async def serve(paths: Paths) -> int:
         agent = Agent(Parts(paths, config, host_id, authority))
         try:
             await agent.run()
+        except Unlistenable as fault:
+            log.critical("agent.unlistenable", extra={"reason": str(fault)})
+            return EXIT_FATAL
         except (sqlite3.Error, OSError) as fault:
             log.critical("agent.failed", extra={"reason": str(fault)}, exc_info=True)
             return EXIT_FATAL

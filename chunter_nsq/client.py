@@ -48,7 +48,8 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 5.0
 LONGEST_SILENCE_SECONDS = 60.0
-_SUFFIXES = frozenset(
+# Topics that have the prefix before them.
+SHORT_NAMES = frozenset(
     {
         *("command", "result", "announce", "zone", "service", "zpool", "arc", "memory"),
         *("snapshot", "backup", "metric", "deadletter"),
@@ -124,7 +125,7 @@ class Client:
 
     def topic(self, name: str) -> str:
         """The whole name of a topic: ``zone`` and ``command.<host>`` get the prefix, others are whole already."""
-        return f"{self.prefix}.{name}" if name.partition(".")[0] in _SUFFIXES else name
+        return f"{self.prefix}.{name}" if name.partition(".")[0] in SHORT_NAMES else name
 
     async def send(
         self,

@@ -206,7 +206,7 @@ class Dispatcher:
         events: tuple[Event | Note, ...] = ()
         try:
             if _is_past(command):
-                fault = Expired(f"The command was to run before {command.expires}; it was not run")
+                fault = Expired(f"The command was to run before {command.document['expires']}; it was not run")
                 outcome = Outcome("expired", fault=fault)
             else:
                 outcome, events = await self.execution.outcome(job)

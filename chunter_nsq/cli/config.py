@@ -10,6 +10,7 @@ import click
 
 from chunter_nsq.cli.outline import width
 from chunter_nsq.cli.overview import Overview
+from chunter_nsq.cli.tree import root_option, tree_options
 from chunter_nsq.config import (
     KEYS,
     Config,
@@ -46,11 +47,10 @@ def check(file: Path) -> None:
 
 
 @config.command()
-@click.option("--root", type=click.Path(path_type=Path), help="The installed tree (CHUNTER_ROOT, /opt/chunter).")
-@click.option("--config", "file", type=click.Path(path_type=Path), help="The file (CHUNTER_CONFIG, etc/chunter.conf).")
-def show(root: Path | None, file: Path | None) -> None:
+@tree_options
+def show(paths: Paths) -> None:
     """Print what is in effect; * marks what is not the default, secrets are starred."""
-    path = Paths.find(root, file).config
+    path = paths.config
     present = path.exists()
     effective = _read(path)[0] if present else Config()
     click.echo(f"# {path}{'' if present else ' does not exist: all defaults'}")
@@ -59,7 +59,7 @@ def show(root: Path | None, file: Path | None) -> None:
 
 @config.command("diff")
 @click.argument("file", type=click.Path(path_type=Path), required=False)
-@click.option("--root", type=click.Path(path_type=Path), help="The installed tree (CHUNTER_ROOT, /opt/chunter).")
+@root_option
 def diff(file: Path | None, root: Path | None) -> None:
     """Print what the newest file has that FILE lacks, and what FILE has that is outdated or unknown.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from chunter_nsq.cli.exits import Failure
+from chunter_nsq.cli.tree import tree_options
 from chunter_nsq.config import Paths
 from chunter_nsq.diag.archive import gather
 from chunter_nsq.doctor.patient import Patient
@@ -19,9 +20,8 @@ _PLACE = Path("/var/tmp")  # noqa: S108 - it survives a reboot of SmartOS, and t
 
 @click.command()
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The archive (tar.gz).")
-@click.option("--root", type=click.Path(path_type=Path), help="The installed tree (CHUNTER_ROOT, /opt/chunter).")
-@click.option("--config", "file", type=click.Path(path_type=Path), help="The file (CHUNTER_CONFIG, etc/chunter.conf).")
-def diag(*, output: Path | None, root: Path | None, file: Path | None) -> None:
+@tree_options
+def diag(*, paths: Paths, output: Path | None) -> None:
     """Collect what somebody needs to help, in one archive without secrets.
 
     Without -o it is /var/tmp/chunter-diag-<time>.tgz. Its first page, README.txt, says what is wrong; it is printed.
@@ -31,7 +31,7 @@ def diag(*, output: Path | None, root: Path | None, file: Path | None) -> None:
     target = output or _PLACE / f"chunter-diag-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.tgz"
     if target.exists():
         raise Failure(f"{target} is there already; name another file with -o")
-    made = asyncio.run(gather(Patient.admit(Paths.find(root, file))))
+    made = asyncio.run(gather(Patient.admit(paths)))
     try:
         made.write(target.absolute())
     except OSError as broken:

@@ -8,12 +8,12 @@ import logging
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
 from chunter_nsq.cli.exits import Exit
 from chunter_nsq.cli.outline import plain, width
+from chunter_nsq.cli.tree import tree_options
 from chunter_nsq.config import Paths
 from chunter_nsq.doctor.examination import Examined, count, examine
 from chunter_nsq.doctor.finding import Finding, State
@@ -24,17 +24,16 @@ _INDENT = 24
 
 
 @click.command()
-@click.option("--root", type=click.Path(path_type=Path), help="The installed tree (CHUNTER_ROOT, /opt/chunter).")
-@click.option("--config", "file", type=click.Path(path_type=Path), help="The file (CHUNTER_CONFIG, etc/chunter.conf).")
+@tree_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def doctor(*, root: Path | None, file: Path | None, as_json: bool) -> None:
+def doctor(*, paths: Paths, as_json: bool) -> None:
     """Check everything that the agent of this host needs; exit 1 when there is a fault.
 
     Changes nothing but a small object in the store, and a file in var, which are removed again.
     """
     for name in ("chunter_nsq", "nsq", "tornado"):
         logging.getLogger(name).addHandler(logging.NullHandler())  # words for people, not log lines
-    examined = asyncio.run(examine(Patient.admit(Paths.find(root, file))))
+    examined = asyncio.run(examine(Patient.admit(paths)))
     click.echo(json.dumps(document(examined)) if as_json else "\n".join(report(examined)))
     raise SystemExit(Exit.FAILED if count(examined, State.FAULT) else Exit.SUCCEEDED)
 

@@ -16,7 +16,7 @@ from chunter_nsq.cli.doors import Doors
 from chunter_nsq.cli.exits import Failure
 from chunter_nsq.cli.listener import configured
 from chunter_nsq.cli.talk import Talk
-from chunter_nsq.cli.verbs import tree_options
+from chunter_nsq.cli.tree import tree_options
 from chunter_nsq.client import Key
 from chunter_nsq.config import Config, Paths
 from chunter_nsq.identity import IdentityUnusable, known_id

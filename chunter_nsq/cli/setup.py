@@ -13,6 +13,7 @@ import click
 
 from chunter_nsq import __version__, identity
 from chunter_nsq.cli.exits import Failure
+from chunter_nsq.cli.tree import root_option
 from chunter_nsq.config import Config, ConfigInvalid, Paths, example
 from chunter_nsq.release.versions import channel_of, is_version, rank
 from chunter_nsq.schema import REMEDY, lack
@@ -22,7 +23,7 @@ _PORT = 4200
 
 
 @click.command()
-@click.option("--root", type=click.Path(path_type=Path), help="The installed tree (CHUNTER_ROOT, /opt/chunter).")
+@root_option
 @click.option("--platform-root", default="/", metavar="DIR", help="What stands before the platform's paths.")
 @click.option("--check", is_flag=True, help="Touch nothing; fail when this version may not be put in place.")
 @click.option("--force", is_flag=True, help="With --check: also over a newer version.")

@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
 from chunter_nsq.cli.listener import Data, asked, listener
 from chunter_nsq.cli.outline import outline, plain, table, width
+from chunter_nsq.cli.tree import tree_options
 from chunter_nsq.config import Paths
 
 
 @click.command()
-@click.option("--root", type=click.Path(path_type=Path), help="The installed tree (CHUNTER_ROOT, /opt/chunter).")
-@click.option("--config", "file", type=click.Path(path_type=Path), help="The file (CHUNTER_CONFIG, etc/chunter.conf).")
+@tree_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def status(*, root: Path | None, file: Path | None, as_json: bool) -> None:
+def status(*, paths: Paths, as_json: bool) -> None:
     """Show how the agent of this host does; exit 1 when it does not answer."""
-    told = asked(listener(Paths.find(root, file).config))
+    told = asked(listener(paths.config))
     click.echo(json.dumps(told) if as_json else "\n".join(report(told)))
 
 

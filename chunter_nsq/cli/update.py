@@ -9,7 +9,9 @@ import click
 
 from chunter_nsq import __version__
 from chunter_nsq.cli.exits import Failure
-from chunter_nsq.config import Config, ConfigInvalid, Paths
+from chunter_nsq.cli.listener import configured
+from chunter_nsq.cli.tree import root_option
+from chunter_nsq.config import Config, Paths
 from chunter_nsq.errors import Fault
 from chunter_nsq.release.search import find
 from chunter_nsq.release.state import CURRENT, LOST, REFUSED, RETURNED, UPDATED, Busy, State, Updates
@@ -20,7 +22,7 @@ _FORCE = "Also to an older version, to this one again, and when the agent is not
 
 
 @click.command()
-@click.option("--root", type=click.Path(path_type=Path), help="The installed tree (CHUNTER_ROOT, /opt/chunter).")
+@root_option
 @click.option("-b", "--channel", type=click.Choice(["rel", "dev"]), help="The channel; that of the installed version.")
 @click.option("-v", "--version", metavar="VERSION", help="The version; the newest of the channel when not given.")
 @click.option("-u", "latest", is_flag=True, help="The newest of the channel, as without it.")
@@ -44,7 +46,7 @@ def update(
         raise click.UsageError("-u is the newest version, -v names one; give one of them")
     paths = Paths.find(root)
     try:
-        config = Config.load(paths.config)
+        config = configured(paths.config)
         with Updates(paths.update).held():
             if wanted:
                 asyncio.run(_wanted(paths, config))
@@ -53,7 +55,7 @@ def update(
             if check:
                 _tell(asyncio.run(find(config, version, channel, force=force)))
             state = asyncio.run(_run(updating, version, channel, force=force))
-    except (ConfigInvalid, Busy) as fault:
+    except Busy as fault:
         raise Failure(str(fault)) from None
     except Fault as fault:
         raise Failure(fault.message) from None

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from chunter_nsq.cli.exits import Failure
 from chunter_nsq.cli.listener import asked, configured, fetched, listener
 from chunter_nsq.cli.outline import plain
+from chunter_nsq.cli.tree import tree_options
 from chunter_nsq.config import Paths
 from chunter_nsq.errors import Fault, InvalidState
 from chunter_nsq.smartos.runner import Runner
@@ -23,22 +21,6 @@ SERVICE = "svc:/network/chunter:default"
 _PATIENCE_SECONDS = 120.0  # an agent may take 90 to stop
 _LOOK_SECONDS = 0.2
 _OK = 200
-
-_F = Callable[..., Any]
-
-
-def tree_options(command: _F) -> _F:
-    """Adds the options that say which agent; the command gets ``paths``."""
-
-    @functools.wraps(command)
-    def with_paths(*, root: Path | None, file: Path | None, **options: Any) -> Any:
-        return command(paths=Paths.find(root, file), **options)
-
-    path = click.Path(path_type=Path)
-    file = click.option("--config", "file", type=path, help="The file (CHUNTER_CONFIG, etc/chunter.conf).")
-    root = click.option("--root", type=path, help="The installed tree (CHUNTER_ROOT, /opt/chunter).")
-    wrapped: _F = root(file(with_paths))
-    return wrapped
 
 
 @click.command()

@@ -52,6 +52,12 @@ PROBLEMS = (
         "end the one that was started by hand",
     ),
     _problem(
+        "status address taken",
+        r"agent\.unlistenable",
+        "Another program listens where status_listen is, or the address is on no interface of this host.",
+        "end that program, or name another address in chunter.conf, then: svcadm clear chunter",
+    ),
+    _problem(
         "a stranger on the channel",
         r"host\.channel_shared",
         "Somebody else reads this host's commands; what he gets never arrives here.",

@@ -44,7 +44,7 @@ class Order:
         relative = PurePosixPath(self.argv[0])
         if relative.is_absolute() or ".." in relative.parts or not relative.parts:
             raise ToolFailed(f"{self.argv[0]!r} is not a tool's path below {root}", {"argv": list(self.shown)})
-        return f"{root}/{relative}"
+        return str(root / relative)
 
 
 class Errand:

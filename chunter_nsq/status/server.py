@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable
 from http import HTTPStatus
 
@@ -25,6 +26,10 @@ _BROKEN = Answer(500, "text/plain; charset=utf-8", b"the page could not be made;
 _CROWDED = Answer(503, "text/plain; charset=utf-8", b"too many watch already\n")
 
 
+class Unlistenable(Exception):
+    """The address of ``status_listen`` cannot be had; the text says why, and what to do."""
+
+
 class StatusServer:
     """Serves pages until it is closed."""
 
@@ -35,8 +40,16 @@ class StatusServer:
         self._making: set[asyncio.Task[None]] = set()
 
     def listen(self, address: str, port: int) -> None:
-        """Begin. Raises OSError when the address cannot be had."""
-        self._server.add_sockets(bind_sockets(port, address))
+        """Begin. Raises Unlistenable."""
+        try:
+            sockets = bind_sockets(port, address)
+        except OSError as fault:
+            why = os.strerror(fault.errno) if fault.errno else str(fault)
+            raise Unlistenable(
+                f"status_listen = {address}:{port} cannot be had: {why}; end the program that listens there, "
+                "or name another address in chunter.conf, or off"
+            ) from fault
+        self._server.add_sockets(sockets)
 
     def close(self) -> None:
         """Listen no more, and let those go who watch."""

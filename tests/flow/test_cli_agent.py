@@ -74,3 +74,13 @@ async def test_a_wrong_configuration_ends_the_agent_with_96(tmp_path):
     ended = await chunter("run", "--root", str(tmp_path), "--config", str(tmp_path / "chunter.conf"))
     assert 96 == ended.status
     assert "chunter.conf" in ended.err
+
+
+async def test_a_status_address_that_is_taken_ends_the_agent_with_95(nsqd, tmp_path):
+    """One line says which address, why, and what to do."""
+    listen = f"status_listen = {nsqd.http_address}\n"
+    (tmp_path / "chunter.conf").write_text(f"platform_root = {tmp_path}\nnsqd = {nsqd.tcp_address}\n{listen}")
+    ended = await chunter("run", "--root", str(tmp_path), "--config", str(tmp_path / "chunter.conf"))
+    last = json.loads(ended.err.splitlines()[-1])
+    assert (95, "agent.unlistenable", False) == (ended.status, last["event"], "exception" in last)
+    assert last["reason"].startswith(f"status_listen = {nsqd.http_address} cannot be had: Address already in use; end")

@@ -100,6 +100,13 @@ async def test_a_name_that_is_no_topic_is_wrong_usage(nsqd):
     assert "no topic" in ended.err
 
 
+async def test_a_mistyped_topic_is_told_with_what_was_meant(nsqd):
+    """It is followed all the same: anybody may publish on a topic of that name."""
+    ended = await chunter("tail", "zoen", "--for", "0.2", nsqd=nsqd)
+    hint = "Agents publish nothing on zoen by themselves; did you mean zone?"
+    assert (0, [hint, "Following zoen; ctrl-C ends."]) == (ended.status, ended.err.splitlines())
+
+
 async def test_hosts_that_answer_are_listed(nsqd):
     """One row for each, by alias."""
     told = {"alias": "hv1", "host": HOST, "ip": "10.0.0.1", "version": "1", "capabilities": ["zone"], "simulated": True}

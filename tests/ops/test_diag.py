@@ -125,6 +125,7 @@ def test_the_cut_of_a_long_log_goes_through_no_word(tmp_path):
         ("/opt/chunter/etc/chunter.conf:3: nope: unknown key", "configuration refused"),
         ('{"event": "agent.nameless", "reason": "etc/hostid is empty"}', "host id unusable"),
         ('{"event": "agent.second"}', "two agents on one tree"),
+        ('{"event": "agent.unlistenable"}', "status address taken"),
         ("[ Nov 22 10:00:00 Method or service exit timed out; restarting too quickly, changing state to maintenance ]",
          "restarted too often"),
         ('{"event": "nsq.disconnected", "reason": "[Errno -2] Name or service not known"}', "name not resolved"),

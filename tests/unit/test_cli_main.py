@@ -67,6 +67,20 @@ def test_an_unknown_command_is_wrong_usage():
     assert "cal" in shown.output
 
 
+@pytest.mark.parametrize(("words", "meant"), [(["stauts"], "status"), (["config", "chck"], "check")])
+def test_a_mistyped_command_is_told_with_what_was_meant(words, meant):
+    """At each level."""
+    shown = CliRunner().invoke(chunter, words)
+    assert (2, True) == (shown.exit_code, f"Did you mean '{meant}'?" in shown.output)
+
+
+@pytest.mark.parametrize("words", [["run"], ["status"], ["doctor"], ["diag"], ["ping"], ["config", "show"]])
+def test_a_configuration_that_is_named_has_to_be_there(words, tmp_path):
+    """A mistyped path is wrong usage, not a host with defaults."""
+    shown = CliRunner().invoke(chunter, [*words, "--config", str(tmp_path / "chunter.cnf")])
+    assert (2, True) == (shown.exit_code, "chunter.cnf' does not exist" in shown.output)
+
+
 def test_version_in_words_and_in_json():
     """The version of the package."""
     assert f"chunter {__version__}\n" == CliRunner().invoke(chunter, ["version"]).output
