@@ -12,6 +12,7 @@ from chunter_nsq.errors import (
     Expired,
     Fault,
     Forbidden,
+    InsufficientResources,
     Internal,
     Interrupted,
     InvalidMessage,
@@ -42,6 +43,10 @@ TOOLS: Errors = {
     ToolTimeout: "a tool did not end in its time and was killed",
 }
 MACHINE: Errors = {NotFound: "there is no such machine here"}
+DESTROYS: Errors = {
+    InsufficientResources: "the pool is so full that nothing can be destroyed in it",
+    Unsupported: "ZFS cannot do it in a pool of this version",
+}
 LARGE: Errors = {Unsupported: "the answer is larger than a message may be"}
 STORE: Errors = {
     StorageFailed: "the object store refused, or could not be reached",

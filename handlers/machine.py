@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from chunter_nsq.actions import Done, Lane, Subject, Yield, action
-from chunter_nsq.endings import LARGE, MACHINE, TOOLS, Errors
+from chunter_nsq.endings import DESTROYS, LARGE, MACHINE, TOOLS, Errors
 from chunter_nsq.errors import InvalidMessage, InvalidState, NotFound, Unsupported
 from chunter_nsq.fifo.config import from_vmadm
 from chunter_nsq.messages.command import Command
@@ -110,7 +110,7 @@ async def reboot(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     form=MachineDelete,
     lane=Lane.MACHINE,
     subject=Subject.REQUIRED,
-    errors={InvalidState: "it is marked indestructible, or something of it is in use"} | TOOLS,
+    errors={InvalidState: "it is marked indestructible, or something of it is in use"} | DESTROYS | TOOLS,
 )
 async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Delete a machine with its data, and the firewall rules kept for it; one that is gone already is a success."""

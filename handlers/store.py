@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from chunter_nsq.actions import Done, Lane, Leave, Progress, Subject, Yield, action
-from chunter_nsq.endings import KEYS, MACHINE, MANIFESTS, STORE, TOOLS
+from chunter_nsq.endings import DESTROYS, KEYS, MACHINE, MANIFESTS, STORE, TOOLS
 from chunter_nsq.errors import (
     AlreadyExists,
     InsufficientResources,
@@ -83,6 +83,7 @@ async def image(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     | STORE
     | {InvalidState: "no backup of it is whole, or something was written since the newest; or there is no store"}
     | MANIFESTS
+    | DESTROYS
     | TOOLS,
 )
 async def machine(tools: Tools, command: Command) -> AsyncIterator[Yield]:

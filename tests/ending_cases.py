@@ -37,6 +37,7 @@ BACKED = Sent("backup.create", "stopped", ONE)
 CHAIN = (BACKED, Sent("backup.create", "stopped", TWO))
 SLOW_SERVICES = Laid("var/simulator/latency.json", '{"smf start": 8, "smf stop": 8}')
 OUT_OF_SPACE = "out of space"
+CANNOT_DESTROY = "Failed to delete VM: Command failed: cannot destroy 'zones/x'"
 
 
 def fails(tool: str, subcommand: str, said: str = "internal error: I/O error") -> Struck:
@@ -192,6 +193,10 @@ CASES: dict[str, tuple[Case, ...]] = {
             "stopped",
             before=(Sent("machine.update", "stopped", {"payload": {"indestructible_zoneroot": True}}),),
         ),
+        Case(InsufficientResources, "lx", before=(fails("vmadm", "delete", f"{CANNOT_DESTROY}: {OUT_OF_SPACE}"),)),
+        Case(
+            Unsupported, "lx", before=(fails("vmadm", "delete", f"{CANNOT_DESTROY}: unsupported version or feature"),)
+        ),
         *tools("vmadm", "delete", "lx"),
     ),
     "machine.store": (
@@ -199,6 +204,12 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case(InvalidState, "stopped"),
         Case(ToolFailed, "stopped", before=(BACKED, fails("vmadm", "delete"))),
         Case(ToolTimeout, "stopped", before=(hangs("vmadm", "delete"),)),
+        Case(InsufficientResources, "stopped", before=(fails("vmadm", "delete", f"{CANNOT_DESTROY}: {OUT_OF_SPACE}"),)),
+        Case(
+            Unsupported,
+            "stopped",
+            before=(fails("vmadm", "delete", f"{CANNOT_DESTROY}: unsupported version or feature"),),
+        ),
         Case(None, "stopped"),
         Case(ChecksumMismatch, "odd", before=(Sent("backup.create", "odd", ONE), Spoilt("{odd}/one.manifest.json"))),
         Case(StorageFailed, "odd", before=(Torn("{odd}/one.manifest.json"),)),

@@ -76,7 +76,7 @@ _RULES: tuple[tuple[type[Fault], re.Pattern[str]], ...] = (
             r"from state|when state is|only allowed when|not running|is not 'running'|already running|vmnotstopped"
             r"|must be installed before|already installed|is already in state|operation is invalid|zone is incomplete"
             r"|has children|has dependent clones|more recent snapshots|indestructible_|has been modified"
-            r"|cannot find running init"
+            r"|cannot find running init|are sharing its volumes"
         ),
     ),
     (AlreadyExists, re.compile(r"already exist|destination '.*' exists")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from uuid import uuid4
 
 import pytest
 from simhost import DEBIAN, NOBODY, WEB, Host, wait_for
@@ -137,6 +138,19 @@ def test_a_vm_is_guarded_from_its_creation_on(host: Host):
     assert "do_not_destroy" in host.out("zfs", "holds", f"zones/{WEB}@indestructible")
     text = f"Failed to delete VM {WEB}: indestructible_zoneroot is set, cannot delete\n"
     assert (1, "", text) == said(host.run("vmadm", "delete", WEB))
+
+
+def test_a_vm_whose_volumes_others_use_is_not_deleted(host: Host):
+    """They are named; when they are gone it can be deleted."""
+    shared = {"type": "lofs", "source": f"/zones/{WEB}/volumes/data", "target": "/data"}
+    host.create(filesystems=[shared])
+    user = host.create(uuid=str(uuid4()), alias="user", filesystems=[shared])
+    text = (
+        f'Failed to delete VM {WEB}: Unable to delete VM {WEB} the following VMs are sharing its volumes: ["{user}"]\n'
+    )
+    assert (1, "", text) == said(host.run("vmadm", "delete", WEB))
+    assert 0 == host.run("vmadm", "delete", user).returncode
+    assert 0 == host.run("vmadm", "delete", WEB).returncode
 
 
 def test_update_changes_and_ignores(host: Host):

@@ -35,9 +35,23 @@ def _delete(process: Process, pace: Pace, words: list[str]) -> int:
         for mark in ("indestructible_zoneroot", "indestructible_delegated"):
             if vm.get(mark):
                 raise Refused(attempt + f"{mark} is set, cannot delete")
+        _may_lose_volumes(world, vm, attempt)
         _unmake(world, vm, pace, attempt)
     process.err(f"Successfully deleted VM {uuid}")
     return 0
+
+
+def _may_lose_volumes(world: World, vm: dict[str, Any], attempt: str) -> None:
+    """Refuse as long as another VM has a volume of this one, which lies in its zonepath, among its file systems."""
+    inside = f"{vm['zonepath']}/volumes/"
+    own = {one["source"] for one in vm.get("filesystems", ()) if one["source"].startswith(inside)}
+    if vm["hvm"] or not own:
+        return
+    others = [one for one in Machines(world).all() if one["uuid"] != vm["uuid"]]
+    users = [f'"{one["uuid"]}"' for one in others if own & {each["source"] for each in one.get("filesystems", ())}]
+    if users:
+        text = f"Unable to delete VM {vm['uuid']} the following VMs are sharing its volumes: "
+        raise Refused(f"{attempt}{text}[{','.join(users)}]")
 
 
 def _unmake(world: World, vm: dict[str, Any], pace: Pace, attempt: str) -> None:
