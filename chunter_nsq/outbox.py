@@ -142,6 +142,10 @@ class Outbox:
 
         return dict(await self._database.submit(work))
 
+    async def topics(self) -> frozenset[str]:
+        """The topics that something was ever written to."""
+        return await self._database.submit(lambda _: self._shelf.names())
+
     async def replay(self, topic: str, first: int, last: int | None) -> int:
         """Publish events ``first`` to ``last`` of a topic again as they were; how many there were."""
         if self._publish is None:

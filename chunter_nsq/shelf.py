@@ -197,6 +197,10 @@ class Shelf:
             self._marks = {**self._written_marks, **self._marks}
             self._written_marks = {}
 
+    def names(self) -> frozenset[str]:
+        """The topics that something was ever written to, those of controllers too."""
+        return frozenset(self._topics)
+
     def extent(self, connection: sqlite3.Connection, name: str) -> tuple[int, int]:
         """Number and newest sequence of a topic; (0, 0) when nothing was ever written to it."""
         del connection

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
+from difflib import get_close_matches
 
 from chunter_nsq import __version__
 from chunter_nsq.actions import Done, Lane, Yield, action
-from chunter_nsq.errors import Fault, InvalidMessage
+from chunter_nsq.errors import Fault, NotFound
+from chunter_nsq.messages.catalogue import KINDS
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import Replay
 from chunter_nsq.tools import Tools
@@ -37,11 +39,25 @@ async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done(await tools.host.announcement(tools.actions, tools.config(), tools.memory.known))
 
 
-@action("host.replay", form=Replay, lane=Lane.TRANSFER, changes=False)
+@action(
+    "host.replay",
+    form=Replay,
+    lane=Lane.TRANSFER,
+    changes=False,
+    errors={NotFound: "this host publishes nothing on that topic"},
+)
 async def replay(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Publish a range of a topic's events again, with the ids they had."""
     params: Replay = command.params
-    if params.to is not None and params.to < params.from_:
-        raise InvalidMessage(f"params.to ({params.to}) lies before params.from ({params.from_})")
+    known = await tools.outbox.topics() | {f"{tools.host.prefix}.{kind.topic}" for kind in KINDS}
+    if params.topic not in known:
+        raise _nothing_on(params.topic, known, f"{tools.host.prefix}.")
     count = await tools.outbox.replay(params.topic, params.from_, params.to)
     yield Done({"topic": params.topic, "count": count})
+
+
+def _nothing_on(topic: str, known: Collection[str], prefix: str) -> NotFound:
+    near = get_close_matches(topic.removeprefix(prefix), [one.removeprefix(prefix) for one in known], n=1)
+    meant = next((one for one in known if near and one.removeprefix(prefix) == near[0]), None)
+    hint = f"; did you mean {meant}?" if meant else ""
+    return NotFound(f"This host publishes nothing on {topic}{hint}", {"topic": topic})

@@ -79,7 +79,10 @@ def _store(**params: Any) -> tuple[Case, ...]:
 CASES: dict[str, tuple[Case, ...]] = {
     "host.ping": (Case(None),),
     "host.info": (Case(None),),
-    "host.replay": (Case(None, params={"topic": "chunter.result", "from": 1}, before=(Sent("host.ping"),)),),
+    "host.replay": (
+        Case(None, params={"topic": "chunter.result", "from": 1}, before=(Sent("host.ping"),)),
+        Case(NotFound, params={"topic": "zone", "from": 1}),
+    ),
     "command.status": (
         Case(None, params={"command": "{last}"}, before=(Sent("host.ping"),)),
         Case(NotFound, params={"command": "never-sent"}),

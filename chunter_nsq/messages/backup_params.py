@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from marshmallow import ValidationError, fields
 
@@ -34,39 +34,58 @@ class Given:
 
 
 class Store(fields.Field[Given]):
-    """Members that replace those of the configuration: endpoint, bucket, keys (both), region, profile, ..."""
+    """A JSON object with what is another than in the configuration.
+
+    ``endpoint``, ``bucket``, ``access_key`` and ``secret_key`` (both), ``session_token``, ``region``, ``profile``,
+    ``path_style``, ``ca_file``.
+    """
+
+    @property
+    def members(self) -> dict[str, Shape]:
+        """Their shapes, by their names."""
+        text = {**TEXT, "minLength": 1}
+        named: dict[str, Shape] = dict.fromkeys(("bucket", *SECRET_MEMBERS, "region", "ca_file"), text)
+        named["endpoint"] = {**text, "pattern": "^https?://"}
+        named["profile"] = {**TEXT, "enum": list(PROFILES)}
+        named["path_style"] = FLAG
+        return named
 
     @property
     def shape(self) -> Shape:
         """Its JSON Schema."""
-        text = {**TEXT, "minLength": 1}
-        optional: dict[str, Shape] = dict.fromkeys(("bucket", *SECRET_MEMBERS, "region", "ca_file"), text)
-        optional["endpoint"] = {**text, "pattern": "^https?://"}
-        optional["profile"] = {**TEXT, "enum": list(PROFILES)}
-        optional["path_style"] = FLAG
         together = {"access_key": ["secret_key"], "secret_key": ["access_key"]}
-        return {**record(optional=optional), "minProperties": 1, "dependentRequired": together}
+        return {**record(optional=self.members), "minProperties": 1, "dependentRequired": together}
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Given:
         del attr, data, kwargs
         if not isinstance(value, dict) or not value:
             raise ValidationError("must be a JSON object that is not empty")
+        faults: dict[str | None, list[str]] = {name: ["Unknown field."] for name in value if name not in self.members}
         try:
-            Account(endpoint="", bucket="").instead(value)
+            Account(endpoint="", bucket="").instead({name: one for name, one in value.items() if name not in faults})
         except InvalidMessage as fault:
-            raise ValidationError([str(one) for one in fault.details["faults"]]) from None
+            faults |= _placed(fault.details["faults"])
+        if faults:
+            raise ValidationError(faults)
         return Given(value)
 
 
+def _placed(faults: list[str]) -> dict[str | None, list[str]]:
+    """What an account says of ``s3.MEMBER``, by the member; what it says of all of them, by None."""
+    split = (one.partition(": ") for one in faults)
+    return {place.partition(".")[2] or None: [message] for place, _, message in split}
+
+
 class Keep(fields.Field[Mapping[str, int]]):
-    """How many to keep: ``last``, ``daily``, ``weekly``, ``monthly``; not nothing at all."""
+    """A JSON object: how many to keep, ``last``, ``daily``, ``weekly`` and ``monthly``; not nothing at all."""
+
+    members: ClassVar[dict[str, Shape]] = {name: {"type": "integer", "minimum": 0, "maximum": _MOST} for name in _RULES}
 
     @property
     def shape(self) -> Shape:
         """Its JSON Schema."""
-        number = {"type": "integer", "minimum": 0, "maximum": _MOST}
         some = [{"required": [name], "properties": {name: {"minimum": 1}}} for name in _RULES]
-        return {**record(optional=dict.fromkeys(_RULES, number)), "anyOf": some}
+        return {**record(optional=self.members), "anyOf": some}
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
@@ -74,21 +93,21 @@ class Keep(fields.Field[Mapping[str, int]]):
         del attr, data, kwargs
         if not isinstance(value, dict):
             raise ValidationError("must be a JSON object")
-        faults = [f"{name}: there is no such member" for name in value if name not in _RULES]
-        faults += [
-            f"{name}: must be a whole number of 0 to {_MOST}"
+        faults = {name: ["Unknown field."] for name in value if name not in _RULES}
+        faults |= {
+            name: [f"must be a whole number, 0 to {_MOST}"]
             for name in _RULES
             if name in value and not (type(value[name]) is int and 0 <= value[name] <= _MOST)
-        ]
-        if not faults and not any(value.values()):
-            faults.append("keeps nothing at all")
+        }
         if faults:
             raise ValidationError(faults)
+        if not any(value.values()):
+            raise ValidationError("keeps nothing at all")
         return value
 
 
 class Sums(fields.Field[Mapping[str, str]]):
-    """Keys of objects, and the SHA-1 of each in hex."""
+    """A JSON object: keys of objects, and the SHA-1 of each in hex."""
 
     @property
     def shape(self) -> Shape:

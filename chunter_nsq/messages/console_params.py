@@ -6,11 +6,13 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load
 
 from chunter_nsq.errors import InvalidMessage
+from chunter_nsq.messages.faults import SHOWN, told
 from chunter_nsq.messages.fields import Flag, Text, Whole
 from chunter_nsq.messages.shapes import ANY_OBJECT, TEXT, WHOLE, Shape, record
 
@@ -129,8 +131,7 @@ def typed(document: Mapping[str, Any]) -> Typed:
     try:
         made: Typed = _FORM.load(document)
     except ValidationError as fault:
-        found = fault.messages if isinstance(fault.messages, dict) else {"": fault.messages}
-        faults = [{"path": f"$.{name}", "message": str(why)} for name, why in found.items()]
-        told = "; ".join(f"{one['path']}: {one['message']}" for one in faults)
-        raise InvalidMessage(f"this is nothing that can be typed: {told}", {"faults": faults}) from None
+        faults = list(islice(told(fault.messages, "$", _FORM.fields), SHOWN))
+        sentence = "; ".join(f"{one['path']}: {one['message']}" for one in faults)
+        raise InvalidMessage(f"this is nothing that can be typed: {sentence}", {"faults": faults}) from None
     return made

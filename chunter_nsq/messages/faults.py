@@ -31,17 +31,19 @@ def fault_of(name: Any, faults: list[dict[str, str]], actions: Mapping[str, Acti
 def told(messages: Any, path: str, known: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     """The faults that a schema found, ``{"path", "message"}`` each, in the order of their paths.
 
+    ``known`` are the members that there may be; a field that has some of its own names them in ``members``. What is
+    wrong with all members together stands under None.
     Made one by one, so that of a thousand only those that are shown cost the search for what was meant.
     """
     if isinstance(messages, dict):
         for key, inner in sorted(messages.items(), key=lambda item: str(item[0])):
-            yield from told(inner, f"{path}{_step(key)}", known)
+            yield from told(inner, f"{path}{_step(key)}", getattr(known.get(key), "members", known))
         return
     for message in messages if isinstance(messages, list) else [messages]:
         text = str(message)
         member = path.rpartition(".")[2]
         if text == "Unknown field.":
-            members = [one.data_key or name for name, one in known.items()]
+            members = [getattr(one, "data_key", None) or name for name, one in known.items()]
             near = difflib.get_close_matches(member, members, n=1)
             text = (
                 f"unknown member; did you mean {near[0]}?" if near else f"unknown member; known: {', '.join(members)}"
@@ -54,6 +56,8 @@ def told(messages: Any, path: str, known: Mapping[str, Any]) -> Iterator[dict[st
 
 
 def _step(key: Any) -> str:
+    if key is None:
+        return ""
     if isinstance(key, int):
         return f"[{key}]"
     return f".{key}" if _PLAIN.fullmatch(key) else f"[{json.dumps(key[:64])}]"

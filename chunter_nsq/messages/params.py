@@ -118,6 +118,13 @@ class Replay:
     from_: Annotated[int, Whole(data_key="from", least=1)]
     to: Annotated[int | None, Whole(least=1)] = None
 
+    @classmethod
+    def faults(cls, values: Mapping[str, Any]) -> Faults:
+        """What is wrong with the range."""
+        first, last = values.get("from_"), values.get("to")
+        is_backwards = first is not None and last is not None and last < first
+        return {"to": [f"must not lie before from ({first})"]} if is_backwards else {}
+
 
 @dataclass(frozen=True, slots=True)
 class HostUpdate:

@@ -230,6 +230,22 @@ async def test_a_range_of_events_is_published_again(ears: Ears, host: Host) -> N
     assert [before[1]] == [event for event in ears.heard if event["id"] == before[1]["id"]][1:]
 
 
+@pytest.mark.parametrize(("topic", "hint"), [("zone", "; did you mean chunter.zone?"), ("stray", "")])
+async def test_events_of_a_topic_that_is_none_are_not_found(ears: Ears, host: Host, topic: str, hint: str) -> None:
+    """A mistyped topic is not taken for one of which nothing is kept."""
+    done = await ears.result(host.send("host.replay", params={"topic": topic, "from": 1}))
+    assert ("not_found", f"This host publishes nothing on {topic}{hint}") == (
+        done["error"]["code"],
+        done["error"]["message"],
+    )
+
+
+async def test_a_topic_that_is_silent_so_far_has_nothing_to_publish_again(ears: Ears, host: Host) -> None:
+    """Nothing is a success there."""
+    done = await ears.result(host.send("host.replay", params={"topic": "chunter.backup", "from": 1}))
+    assert {"topic": "chunter.backup", "count": 0} == done["result"]
+
+
 async def test_a_dry_run_touches_nothing(ears: Ears, host: Host) -> None:
     """`dry_run` shows the argument vector and what was found; no tool that changes something is run."""
     uuid = host.machine()

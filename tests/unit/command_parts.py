@@ -1,4 +1,4 @@
-"""What the tests of commands share: three actions, one host, and what becomes of a message there."""
+"""What the tests of commands share: some actions, one host, and what becomes of a message there."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from core_parts import row
 
 from chunter_nsq.actions import Lane, Subject
+from chunter_nsq.messages.backup_params import BackupList, BackupPrune
 from chunter_nsq.messages.command import Addressee, Origin, Refused, read
-from chunter_nsq.messages.params import MachineStop, Nothing, Snapshot
+from chunter_nsq.messages.params import MachineStop, Nothing, Replay, Snapshot
 from chunter_nsq.messages.reading import Unreadable
 
 VM = "0a1b2c3d-0000-4000-8000-000000000001"
@@ -22,6 +23,9 @@ ACTIONS = {
         row("host.ping", Lane.QUERY, Subject.NONE, Nothing),
         row("machine.stop", subject=Subject.REQUIRED, form=MachineStop),
         row("snapshot.create", subject=Subject.REQUIRED, form=Snapshot),
+        row("backup.list", Lane.QUERY, Subject.OPTIONAL, BackupList),
+        row("backup.prune", Lane.TRANSFER, Subject.OPTIONAL, BackupPrune),
+        row("host.replay", Lane.TRANSFER, Subject.NONE, Replay),
     )
 }
 

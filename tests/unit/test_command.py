@@ -93,11 +93,38 @@ def test_list_items_have_their_index():
         ({"action": "machine.stop", "uuid": VM, "params": {"Timeout": 5}}, "$.params.Timeout", "did you mean timeout?"),
         ({"action": "host.ping", "reply-to": "x"}, "$.reply-to", "did you mean reply_to?"),
         ({"action": "host.ping", "xyz": "x"}, "$.xyz", "known: action, id, uuid"),
+        ({"action": "backup.prune", "params": {"keep": {"lst": 3}}}, "$.params.keep.lst", "did you mean last?"),
+        (
+            {"action": "backup.list", "params": {"s3": {"endpont": "http://s3"}}},
+            "$.params.s3.endpont",
+            "did you mean endpoint?",
+        ),
     ],
 )
 def test_mistyped_members_are_refused_with_the_right_name(body, path, hint):
     """A mistyped member must not be overlooked; the likely one is named."""
     assert hint in faults(body)[path]
+
+
+def test_members_of_members_have_places_of_their_own():
+    """All that is wrong in a store and in a rule, each where it stands; what is wrong together at the whole."""
+    store = {"bucket": "", "profile": "azure", "access_key": "k", "x": 1}
+    assert {
+        "$.params.s3.bucket": "must be text",
+        "$.params.s3.profile": "must be one of generic, aws, minio, ceph, leofs",
+        "$.params.s3.x": "unknown member; known: bucket, access_key, secret_key, session_token, region, ca_file, "
+        "endpoint, profile, path_style",
+        "$.params.keep.daily": "must be a whole number, 0 to 100000",
+    } == faults({"action": "backup.prune", "params": {"keep": {"last": 1, "daily": -1}, "s3": store}})
+    assert {"$.params.s3": "access_key and secret_key go together"} == faults(
+        {"action": "backup.list", "params": {"s3": {"access_key": "k"}}}
+    )
+
+
+def test_a_range_that_runs_backwards_is_refused():
+    """Before anything is accepted."""
+    params = {"topic": "chunter.zone", "from": 5, "to": 2}
+    assert {"$.params.to": "must not lie before from (5)"} == faults({"action": "host.replay", "params": params})
 
 
 def test_mistyped_action_is_refused_with_the_right_name():

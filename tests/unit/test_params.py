@@ -6,7 +6,9 @@ import pytest
 from marshmallow import ValidationError
 
 import handlers
+from chunter_nsq.errors import InvalidMessage
 from chunter_nsq.messages import params
+from chunter_nsq.messages.console_params import typed
 from chunter_nsq.messages.params import load, schema_of
 
 FORMS = [
@@ -105,3 +107,13 @@ def test_info_types_that_are_none_are_refused(types):
 def test_words_are_of_ascii(form, member):
     """Letters of other scripts are no part of a tool's words."""
     assert [member] == list(faults(form, {member: ["caf\u00e9"]}))
+
+
+def test_what_cannot_be_typed_is_told_as_faults_of_commands_are():
+    """Each with its place, and what was meant."""
+    with pytest.raises(InvalidMessage) as refused:
+        typed({"imput": "ls", "resize": {"cols": 0, "rows": 50}})
+    assert [
+        {"path": "$.imput", "message": "unknown member; did you mean input?"},
+        {"path": "$.resize.cols", "message": "must be between 1 and 1000"},
+    ] == refused.value.details["faults"]

@@ -56,7 +56,9 @@ def event(document: Mapping[str, Any]) -> tuple[str, str]:
             used = data["data"]["resources"].get("provisioned-memory")
             told = f"{subject} {used} MB used" if used else subject
         case "host.warning":
-            told, style = data["data"]["message"], "green" if data["data"]["state"] == "recovered" else _ATTENTION
+            about = data["data"]
+            told = about.get("message") or f"{about['source']} {about['state']}"
+            style = "green" if about["state"] == "recovered" else _ATTENTION
         case "service.changed":
             told, style = f"{subject} {_services(data['changes'])}", _ATTENTION if data.get("attention") else "green"
         case "zpool.status":
@@ -66,8 +68,8 @@ def event(document: Mapping[str, Any]) -> tuple[str, str]:
         case "deadletter":
             told = data["data"]["reason"]
         case _ if family in ("snapshot", "backup") and kind != "snapshot.sizes":
-            about = _copy(data["data"])
-            told = f"{subject}@{data['data']['uuid']} {'' if kind.endswith(about) else about}".rstrip()
+            what = _copy(data["data"])
+            told = f"{subject}@{data['data']['uuid']} {'' if kind.endswith(what) else what}".rstrip()
         case _:
             told = subject
     return f"{kind} {told}", style

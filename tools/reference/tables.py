@@ -9,15 +9,15 @@ from typing import Any
 
 import handlers
 from chunter_nsq import errors
-from chunter_nsq.actions import Action, Recovery, Subject
+from chunter_nsq.actions import Action, Lane, Recovery, Subject
 from chunter_nsq.config import example
 from chunter_nsq.config.example import sections
 from chunter_nsq.config.keys import Key
 from chunter_nsq.endings import EVERY
 from chunter_nsq.messages import catalogue
-from chunter_nsq.messages.fields import Document, Flag, Hosts, Instant, Text, Texts, Whole
+from chunter_nsq.messages.fields import Document, Flag, Text, Texts, Whole
 from chunter_nsq.messages.params import schema_of
-from tools.reference.examples import NOT_PLAYED, pretty
+from tools.reference.examples import pretty
 
 Examples = Mapping[str, Mapping[str, Any]]
 _UUID = {Subject.NONE: "", Subject.OPTIONAL: "optional", Subject.REQUIRED: "required"}
@@ -46,11 +46,12 @@ def events(_examples: Examples) -> str:
 
 
 def event_sections(examples: Examples) -> str:
-    """One section for each type of event, with one that was published in a real run."""
+    """One section for each type of event, with one that was published in a real run, or else the form of its data."""
     found = []
     for kind in catalogue.KINDS:
         shown = examples["events"].get(kind.type)
-        block = f"```json\n{pretty(shown)}\n```" if shown else "(Rare: none came up in the run that made this page.)"
+        remark = "" if shown else "None came up in the run that made this page; its `data` as JSON Schema:\n\n"
+        block = f"{remark}```json\n{pretty(shown or kind.data)}\n```"
         found.append(f"### {kind.type}\n\nTopic `chunter.{kind.topic}`: {kind.says}.\n\n{block}")
     return "\n\n".join(found)
 
@@ -114,13 +115,10 @@ def _action(action: Action, examples: Examples) -> str:
         about.append(f"Exactly one of these forms: {'; or '.join(forms)}.")
     if action.errors:
         about.append(f"Errors, beside [those of every command](#error-codes):\n\n{errors_of(action)}")
-    shown = examples["actions"].get(action.name)
-    if shown:
-        answer = {name: one for name, one in shown.items() if name != "command"}
-        about.append(f"```json\n{pretty(shown['command'])}\n```")
-        about.append(f"```json\n{pretty(answer)}\n```")
-    else:
-        about.append(f"(No example: {NOT_PLAYED.get(action.name, 'not played yet')}.)")
+    shown = examples["actions"].get(action.name, {"command": "not played yet"})
+    answer = {name: one for name, one in shown.items() if name != "command"}
+    about.append(f"```json\n{pretty(shown['command'])}\n```")
+    about.append(f"```json\n{pretty(answer)}\n```")
     return "\n\n".join(about)
 
 
@@ -130,8 +128,10 @@ def _facts(action: Action) -> str:
         Subject.OPTIONAL: "`uuid` may be left out.",
         Subject.REQUIRED: "Needs the `uuid` of a VM.",
     }[action.subject]
+    if action.lane is Lane.QUERY:
+        facts += " Waits for nothing, and is answered with one result."
     if not action.changes:
-        facts += " A query: changes nothing, waits for nothing, is answered with one result."
+        facts += " Changes nothing."
     elif action.recovery is Recovery.RERUN:
         facts += " When the agent is cut off, the next one looks at the host and does what is missing."
     else:
@@ -161,11 +161,17 @@ def _form(action: Action, name: str, field: Any) -> str:
             form = field.form
         case Document():
             form = "a JSON object"
-        case Hosts() | Instant() | _:
-            form = type(field).__name__.lower()
+        case _:
+            form = _words(field)
     default = {one.name: one.default for one in fields(action.form)}.get(field.name or name)
     said = "" if default in (None, False, ()) or field.required else f", `{default}` when left out"
     return f"({'required' if field.required else 'optional'}): {form}{said}"
+
+
+def _words(field: Any) -> str:
+    """What the class of a field says of itself, within a sentence."""
+    says = " ".join((inspect.getdoc(field) or "").split()).removesuffix(".").replace("``", "`").replace(". ", ": ")
+    return says[0].lower() + says[1:]
 
 
 def _key(key: Key) -> str:
