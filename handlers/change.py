@@ -35,6 +35,7 @@ from chunter_nsq.tools import Tools
     form=MachineUpdate,
     lane=Lane.MACHINE,
     subject=Subject.REQUIRED,
+    group="machine_api",
     errors={
         NotFound: "there is no such machine here, or it has no such NIC, disk or filesystem",
         InvalidState: "it is in a state in which this cannot be changed",

@@ -59,6 +59,7 @@ def assigned_uuid(command: Command) -> str:
     form=MachineCreate,
     lane=Lane.MACHINE,
     subject=Subject.OPTIONAL,
+    group="machine_api",
     exclusive=True,
     limited=False,
     names=assigned_uuid,

@@ -60,7 +60,14 @@ async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"info": await tools.vmadm.info(_uuid(command), params.types)})
 
 
-@action("machine.start", form=MachineStart, lane=Lane.MACHINE, subject=Subject.REQUIRED, errors=_POWER)
+@action(
+    "machine.start",
+    form=MachineStart,
+    lane=Lane.MACHINE,
+    subject=Subject.REQUIRED,
+    group="machine_api",
+    errors=_POWER,
+)
 async def start(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Boot a machine; one that runs already is a success."""
     params: MachineStart = command.params
@@ -77,6 +84,7 @@ async def start(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     form=MachineStop,
     lane=Lane.MACHINE,
     subject=Subject.REQUIRED,
+    group="machine_api",
     errors=MACHINE | {Unsupported: "a grace time is for kvm, bhyve and docker machines"} | TOOLS,
 )
 async def stop(tools: Tools, command: Command) -> AsyncIterator[Yield]:
@@ -90,7 +98,14 @@ async def stop(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({"state": await _state(tools, uuid)})
 
 
-@action("machine.reboot", form=MachineReboot, lane=Lane.MACHINE, subject=Subject.REQUIRED, errors=_POWER)
+@action(
+    "machine.reboot",
+    form=MachineReboot,
+    lane=Lane.MACHINE,
+    subject=Subject.REQUIRED,
+    group="machine_api",
+    errors=_POWER,
+)
 async def reboot(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Reboot a machine; one that was on its way down when the agent ended is booted, one that is back is left."""
     params: MachineReboot = command.params
@@ -110,6 +125,7 @@ async def reboot(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     form=MachineDelete,
     lane=Lane.MACHINE,
     subject=Subject.REQUIRED,
+    group="machine_api",
     errors={InvalidState: "it is marked indestructible, or something of it is in use"} | DESTROYS | TOOLS,
 )
 async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:

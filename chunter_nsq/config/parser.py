@@ -24,6 +24,7 @@ RETIRED = {
     "nodename": "there is no Erlang node any more",
     "distributed_cookie": "there is no Erlang node any more",
     "kstat.arc": "see arc_interval",
+    "dtrace": "the platform's own events tell of zones",
     "log.console": "see log.level and log.format; the log goes to the SMF log",
     "log.error": "see log.level and log.format; the log goes to the SMF log",
     "log.debug": "see log.level and log.format; the log goes to the SMF log",

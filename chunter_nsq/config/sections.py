@@ -35,7 +35,9 @@ class General:
         "resolvers", keys.IPS, "8.8.8.8,8.8.4.4", "Name servers of VMs that are created without any."
     )
     network_tags: Mapping[str, str] = family(
-        "network_tag", "The link behind a NIC tag, on platforms that do not know tags.", sample="admin = igb0"
+        "network_tag",
+        "Of earlier files, for platforms that do not know NIC tags; without effect: SmartOS knows them.",
+        sample="admin = igb0",
     )
 
 
@@ -245,7 +247,7 @@ class Intervals:
 class Features:
     """Features: what is off is refused as forbidden."""
 
-    machine_api: bool = flag("machine_api", "on", "Commands that change machines.")
+    machine_api: bool = flag("machine_api", "on", "Commands that make, change, start, stop and delete machines.")
     snapshot_api: bool = flag("snapshot_api", "on", "Commands for snapshots.")
     backup_api: bool = flag("backup_api", "on", "Commands for backups.")
     image_api: bool = flag("image_api", "on", "Commands that import and delete images.")
@@ -253,11 +255,14 @@ class Features:
     firewall_api: bool = flag("firewall_api", "on", "Commands for firewall rules.")
     console_api: bool = flag("console_api", "on", "Consoles of machines.")
     execute_api: bool = flag("execute_api", "off", "Running programs inside machines.")
-    metadata_api: bool = flag("metadata_api", "on", "Changing the metadata of machines.")
-    grouping_api: bool = flag("grouping_api", "on", "Commands for groups of machines.")
+    metadata_api: bool = flag(
+        "metadata_api", "on", "Of earlier files; without effect: metadata are changed by machine.update (machine_api)."
+    )
+    grouping_api: bool = flag(
+        "grouping_api", "on", "Of earlier files; without effect: there are no commands for groups of machines."
+    )
     update_api: bool = flag("update_api", "on", "Updating the agent itself by a command.")
     metrics: bool = flag("metrics", "on", "Performance metrics.", aliases=("kstat.metrics",))
-    dtrace: bool = flag("dtrace", "off", "DTrace as one more source of zone events.")
 
 
 @dataclass(frozen=True, kw_only=True)

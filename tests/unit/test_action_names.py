@@ -5,6 +5,7 @@ from __future__ import annotations
 from ending_cases import CASES
 
 import handlers
+from chunter_nsq.config import KEYS
 from chunter_nsq.messages.schema import asyncapi, json_schemas
 
 PROMISED = [
@@ -62,6 +63,17 @@ def test_what_was_promised_is_there_and_nothing_else() -> None:
     assert sorted(PROMISED) == sorted(json_schemas(actions)["commands"])
     assert sorted(PROMISED) == sorted(messages)
     assert sorted(PROMISED) == sorted(CASES)
+
+
+def test_a_switch_of_the_configuration_switches_something() -> None:
+    """But for those that earlier files have, which say so; and whatever changes a machine can be switched off."""
+    actions = handlers.actions().values()
+    switches = {name for name in KEYS if name.endswith("_api")}
+    idle = {name for name in switches if "without effect" in KEYS[name].doc}
+
+    assert switches - idle == {one.group for one in actions if one.group is not None}
+    assert {"metadata_api", "grouping_api"} == idle
+    assert [] == [one.name for one in actions if one.name.startswith("machine.") and one.changes and not one.group]
 
 
 def test_schemas_tell_the_errors() -> None:

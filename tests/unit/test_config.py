@@ -31,7 +31,6 @@ DOCUMENTED = {
     "grouping_api": "on",
     "console_api": "on",
     "execute_api": "off",
-    "dtrace": "off",
     "metrics": "on",
     "resolvers": "8.8.8.8,8.8.4.4",
     "zone_root": "/zones",
