@@ -27,16 +27,6 @@ class Phys(NamedTuple):
     device: str
 
 
-class Vnic(NamedTuple):
-    """A virtual NIC; ``zone`` is empty for the global zone's own, ``vlan`` is 0 without one."""
-
-    link: str
-    over: str
-    mac: str
-    vlan: int
-    zone: str
-
-
 def phys_argv() -> tuple[str, ...]:
     """The physical links."""
     return (DLADM, "show-phys", "-p", "-o", "link,media,state,speed,duplex,device")
@@ -45,11 +35,6 @@ def phys_argv() -> tuple[str, ...]:
 def macs_argv() -> tuple[str, ...]:
     """The addresses of physical links."""
     return (DLADM, "show-phys", "-m", "-p", "-o", "link,address,inuse")
-
-
-def vnics_argv() -> tuple[str, ...]:
-    """The virtual NICs, all zones' too."""
-    return (DLADM, "show-vnic", "-p", "-o", "link,over,macaddress,vid,zone")
 
 
 def etherstubs_argv() -> tuple[str, ...]:
@@ -80,14 +65,6 @@ def parse_macs(stdout: bytes) -> dict[str, str]:
     return macs
 
 
-def parse_vnics(stdout: bytes) -> tuple[Vnic, ...]:
-    """The virtual NICs; lines of another form are left out."""
-    return tuple(
-        Vnic(link, over, normal_mac(mac), int(vid) if vid.isdecimal() else 0, zone)
-        for link, over, mac, vid, zone in _rows(stdout, 5)
-    )
-
-
 def parse_etherstubs(stdout: bytes) -> tuple[str, ...]:
     """The names, a single field that is not escaped; what cannot name a link is left out."""
     return tuple(name for name in records(stdout.decode(errors="replace")) if _LINK.fullmatch(name))
@@ -106,10 +83,6 @@ class Dladm:
     async def macs(self) -> dict[str, str]:
         """Link to MAC address (``00:25:90:c0:0d:f2``)."""
         return await self._show(macs_argv(), parse_macs, "list the addresses of links")
-
-    async def vnics(self) -> tuple[Vnic, ...]:
-        """The virtual NICs of all zones."""
-        return await self._show(vnics_argv(), parse_vnics, "list the virtual NICs")
 
     async def etherstubs(self) -> tuple[str, ...]:
         """The etherstubs."""

@@ -17,7 +17,6 @@ _DATASET = re.compile(rf"[A-Za-z][A-Za-z0-9_.:-]*(?:/{_COMPONENT})*")
 _SERVICE_WORD = r"[A-Za-z0-9_][A-Za-z0-9_.,-]*"
 _FMRI = re.compile(rf"(?:svc:/|lrc:/)?{_SERVICE_WORD}(?:/{_SERVICE_WORD})*(?::{_SERVICE_WORD})?")
 _ZONENAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
-_NIC_TAG = re.compile(r"[A-Za-z0-9_]{1,30}(?:/[0-9]{1,8})?")
 _PROPERTY = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,254}")
 _HOST_PATH = re.compile(r"(?!.*/\.\.(?:/|\Z))/[A-Za-z0-9_./-]{1,1023}")
 _LONGEST_DATASET_NAME = 255
@@ -63,11 +62,6 @@ def is_fmri(value: str) -> bool:
 def is_zonename(value: str) -> bool:
     """Whether it may be a zone's name; ``global`` may."""
     return _ZONENAME.fullmatch(value) is not None
-
-
-def is_nic_tag(value: str) -> bool:
-    """Whether it is a NIC tag, perhaps of an overlay (``sdc_overlay/123``)."""
-    return _NIC_TAG.fullmatch(value) is not None
 
 
 def is_property(value: str) -> bool:

@@ -52,11 +52,6 @@ def list_argv() -> tuple[str, ...]:
     return (ZONEADM, "list", "-ip")
 
 
-def list_all_argv() -> tuple[str, ...]:
-    """Every zone, configured and incomplete ones too."""
-    return (ZONEADM, "list", "-cp")
-
-
 def find_argv(zonename: str) -> tuple[str, ...]:
     """One zone in whatever state."""
     return (ZONEADM, "-z", checked(zonename, is_zonename, "a zone's name"), "list", "-p")
@@ -105,15 +100,22 @@ class Zoneadm:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        self._last: dict[tuple[str, ...], tuple[bytes, tuple[Zone, ...]]] = {}
+        self._last: tuple[bytes | None, tuple[Zone, ...]] = (None, ())
 
     async def list(self) -> tuple[Zone, ...]:
         """Every zone from installed upwards; the very same tuple as before when nothing has changed."""
-        return await self._list(list_argv())
-
-    async def list_all(self) -> tuple[Zone, ...]:
-        """Every zone, configured and incomplete ones too."""
-        return await self._list(list_all_argv())
+        attempted = "list the zones"
+        completed = check(await self._runner.run(list_argv()), attempted)
+        before, zones = self._last
+        if completed.stdout != before:
+            listing = parse_zones(whole_lines(completed, attempted))
+            if not listing.has_global:
+                raise unreadable(completed, attempted, "the global zone is not in its list")
+            if listing.odd:
+                log.warning("zoneadm.odd_lines", extra={"count": len(listing.odd), "first": listing.odd[0][:200]})
+            zones = listing.zones
+            self._last = (completed.stdout, zones)
+        return zones
 
     async def find(self, zonename: str) -> Zone | None:
         """One zone in whatever state; None when there is none of that name."""
@@ -126,17 +128,3 @@ class Zoneadm:
         if len(zones) != 1:
             raise unreadable(completed, attempted, "what it printed is not a line about that zone")
         return zones[0]
-
-    async def _list(self, argv: tuple[str, ...]) -> tuple[Zone, ...]:
-        attempted = "list the zones"
-        completed = check(await self._runner.run(argv), attempted)
-        before, zones = self._last.get(argv, (None, ()))
-        if completed.stdout != before:
-            listing = parse_zones(whole_lines(completed, attempted))
-            if not listing.has_global:
-                raise unreadable(completed, attempted, "the global zone is not in its list")
-            if listing.odd:
-                log.warning("zoneadm.odd_lines", extra={"count": len(listing.odd), "first": listing.odd[0][:200]})
-            zones = listing.zones
-            self._last[argv] = (completed.stdout, zones)
-        return zones

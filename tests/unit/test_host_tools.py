@@ -35,7 +35,6 @@ def test_argument_vectors():
     assert prtconf.tree_argv() == ("usr/sbin/prtconf",)
     assert dladm.phys_argv()[1:] == ("show-phys", "-p", "-o", "link,media,state,speed,duplex,device")
     assert dladm.macs_argv()[1:] == ("show-phys", "-m", "-p", "-o", "link,address,inuse")
-    assert dladm.vnics_argv()[1:] == ("show-vnic", "-p", "-o", "link,over,macaddress,vid,zone")
     assert dladm.etherstubs_argv()[1:] == ("show-etherstub", "-p", "-o", "link")
     assert ipadm.addresses_argv() == ("usr/sbin/ipadm", "show-addr", "-p", "-o", "addrobj,type,state,addr")
 
@@ -109,12 +108,6 @@ def test_links():
     assert {"igb0": "00:25:90:c0:0d:f2"} == dladm.parse_macs(
         b"igb0:0\\:25\\:90\\:c0\\:d\\:f2:yes\nigb0:0\\:25\\:90\\:c0\\:d\\:f3:no\nigb1::no\n"
     )
-    assert (
-        dladm.Vnic("external0", "igb1", "02:08:20:a6:f1:30", 0, ""),
-        dladm.Vnic("net0", "igb0", "92:b8:d0:4e:1a:77", 20, "web"),
-    ) == dladm.parse_vnics(
-        b"external0:igb1:2\\:8\\:20\\:a6\\:f1\\:30:0:\nnet0:igb0:92\\:b8\\:d0\\:4e\\:1a\\:77:20:web\n"
-    )
     assert dladm.parse_etherstubs(b"stub0\nstub1\n") == ("stub0", "stub1")
 
 
@@ -124,14 +117,13 @@ async def test_dladm(tmp_path: Path):
         tmp_path,
         "dladm",
         "case $* in 'show-etherstub'*) echo stub0;; 'show-phys -m'*) echo 'igb0:0\\:1\\:2\\:3\\:4\\:5:yes';;"
-        " 'show-phys'*) echo igb0:Ethernet:up:1000:full:igb0;; *) echo 'net0:igb0:0\\:1\\:2\\:3\\:4\\:6:20:';; esac",
+        " 'show-phys'*) echo igb0:Ethernet:up:1000:full:igb0;; esac",
     )
     tool = dladm.Dladm(Runner(tmp_path))
 
     assert await tool.etherstubs() == ("stub0",)
     assert await tool.macs() == {"igb0": "00:01:02:03:04:05"}
     assert [link.link for link in await tool.phys()] == ["igb0"]
-    assert await tool.vnics() == (dladm.Vnic("net0", "igb0", "00:01:02:03:04:06", 20, ""),)
 
 
 async def test_addresses(tmp_path: Path):

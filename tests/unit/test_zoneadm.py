@@ -13,7 +13,6 @@ from chunter_nsq.smartos.zoneadm import (
     Zoneadm,
     ZoneListing,
     find_argv,
-    list_all_argv,
     list_argv,
     parse_zones,
 )
@@ -38,7 +37,6 @@ ZONES = (
 def test_argument_vectors():
     """What is typed."""
     assert list_argv() == ("usr/sbin/zoneadm", "list", "-ip")
-    assert list_all_argv() == ("usr/sbin/zoneadm", "list", "-cp")
     assert find_argv(WEB) == ("usr/sbin/zoneadm", "-z", WEB, "list", "-p")
 
 
@@ -75,9 +73,9 @@ async def test_unchanged_listing(tmp_path: Path):
     shell_tool(tmp_path, "zoneadm", f"cat <<'END'\n{LISTING}END")
     zoneadm = Zoneadm(Runner(tmp_path))
 
-    first, second = await zoneadm.list_all(), await zoneadm.list_all()
+    first, second = await zoneadm.list(), await zoneadm.list()
     shell_tool(tmp_path, "zoneadm", "echo 0:global:running:/::x:shared:0; echo '7:x:running:/zones/x::lx:excl:29'")
-    third = await zoneadm.list_all()
+    third = await zoneadm.list()
 
     assert first is second
     assert third == (Zone(7, "x", "running", "/zones/x", "", "lx", "excl", 29),)
