@@ -1,7 +1,7 @@
 """What tests of backups share: hosts with a store, short ways to say things, and looks at what is there.
 
-PYTEST_DONT_REWRITE. As a plug-in it brings the fixtures ``backed``, ``small`` and ``weak``; s3_servers and zfs_pool
-belong to it.
+PYTEST_DONT_REWRITE. As a plug-in it brings the fixtures ``backed``, ``small``, ``shared_small`` and ``weak``;
+s3_servers and zfs_pool belong to it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import asyncio
 import hashlib
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from nsq_servers import Nsqd
 from s3_proxy import FaultProxy
 from worlds import Ears, Host, new_uuid, payload
@@ -55,6 +56,12 @@ async def backed(tmp_path: Path, nsqd: Nsqd, zfs_pool: Pool, account: Account, r
 async def small(new_host: Callable[..., Host], account: Account) -> Host:
     """A host with simulated datasets, a store, and an agent."""
     return await new_host(settings=settings_for(account)).start().ready()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_small(new_shared: Callable[..., Awaitable[Host]], shared_account: Account) -> Host:
+    """Such a host for the tests of a module that leave its agent and its store as they are."""
+    return await new_shared(settings=settings_for(shared_account))
 
 
 @pytest.fixture

@@ -127,8 +127,16 @@ def _weed() -> Iterator[Weed]:
 
 
 @pytest.fixture
-def account(weed: Weed) -> Account:
-    """A bucket of one's own."""
+def account(weed: Weed, request: pytest.FixtureRequest) -> Account:
+    """A bucket of one's own; beside a host that is shared it is that host's."""
+    if "shared_account" in request.fixturenames:
+        return request.getfixturevalue("shared_account")
+    return weed.new_bucket()
+
+
+@pytest.fixture(scope="module")
+def shared_account(weed: Weed) -> Account:
+    """A bucket for hosts that are shared."""
     return weed.new_bucket()
 
 

@@ -22,6 +22,12 @@ from chunter_nsq.storage.bucket import Bucket
 pytest_plugins = ("zfs_pool", "s3_servers", "backup_parts")
 
 
+@pytest.fixture
+def small(shared_small: Host) -> Host:
+    """One for all: each backs up machines of its own."""
+    return shared_small
+
+
 async def test_full_and_increment(small: Host, ears: Ears, bucket: Bucket):
     """A full backup and an increment: files with their sums, one manifest each, events in Howl's form, no holds."""
     uuid = await made(small, ears)
@@ -140,8 +146,8 @@ async def test_what_may_go_goes_afterwards(small: Host, ears: Ears, bucket: Buck
 
     left = small.tool("zfs", "list", "-H", "-o", "name", "-t", "snapshot", "-r", f"zones/{uuid}").stdout.split()
     assert [f"zones/{uuid}@four"] == left
-    sends = [argv[2:] for argv in small.invocations("zfs") if argv[1:2] == ["send"] and "-i" in argv and len(argv) == 5]
-    assert "#chunter-" in sends[0][1]
+    increments = [argv[3:] for argv in small.invocations("zfs") if argv[1:3] == ["send", "-i"]]
+    assert "#chunter-" in next(since for since, to in increments if to.startswith(f"zones/{uuid}@"))
 
 
 async def test_listed_verified_thinned_out(small: Host, ears: Ears, bucket: Bucket):
@@ -193,27 +199,30 @@ async def ages(host: Host) -> dict[tuple[str, ...], float]:
 
 
 @pytest.mark.thorough
-async def test_the_age_of_the_last_good_backup(small: Host, ears: Ears, bucket: Bucket):
+async def test_the_age_of_the_last_good_backup(
+    new_host: Callable[..., Host], account: Account, ears: Ears, bucket: Bucket
+):
     """Figures for each machine and level outlive the agent; a backup that proves bad or is deleted counts no more."""
-    uuid = await made(small, ears)
-    assert {} == await ages(small)
-    await good(small, ears, "backup.create", uuid, snapshot="one")
-    await good(small, ears, "backup.verify", uuid, snapshot="one")
-    small.kill()
-    await small.start().ready()
-    await until_known(small, uuid)
-    found = await ages(small)
+    host = await new_host(settings=settings_for(account)).start().ready()
+    uuid = await made(host, ears)
+    assert {} == await ages(host)
+    await good(host, ears, "backup.create", uuid, snapshot="one")
+    await good(host, ears, "backup.verify", uuid, snapshot="one")
+    host.kill()
+    await host.start().ready()
+    await until_known(host, uuid)
+    found = await ages(host)
     assert {(uuid, ""), (uuid, "hash")} == set(found)
     assert all(0 < seconds < 600 for seconds in found.values())
-    await good(small, ears, "backup.create", uuid, snapshot="two")
-    second = (await ages(small))[uuid, ""]
+    await good(host, ears, "backup.create", uuid, snapshot="two")
+    second = (await ages(host))[uuid, ""]
     bucket.delete(f"{uuid}/two")
-    seen = await good(small, ears, "backup.verify", uuid, snapshot="two", level="catalogue")
+    seen = await good(host, ears, "backup.verify", uuid, snapshot="two", level="catalogue")
     assert not seen["good"]
-    assert (await ages(small))[uuid, ""] > second
-    await good(small, ears, "backup.delete", uuid, snapshot="two", where="remote")
-    await good(small, ears, "backup.delete", uuid, snapshot="one", where="remote")
-    assert {} == await ages(small)
+    assert (await ages(host))[uuid, ""] > second
+    await good(host, ears, "backup.delete", uuid, snapshot="two", where="remote")
+    await good(host, ears, "backup.delete", uuid, snapshot="one", where="remote")
+    assert {} == await ages(host)
 
 
 async def until_known(host: Host, uuid: str) -> None:

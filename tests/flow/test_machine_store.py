@@ -4,20 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import pytest
-from backup_parts import good, guid, made, run, send_delay, tree
+from backup_parts import good, guid, made, run, send_delay, settings_for, tree
 from worlds import Ears, Host, new_uuid
 
+from chunter_nsq.storage.account import Account
 from chunter_nsq.storage.bucket import Bucket
 
 pytest_plugins = ("zfs_pool", "s3_servers", "backup_parts")
+
+
+@pytest.fixture
+def small(shared_small: Host) -> Host:
+    """One for all: each backs up machines of its own."""
+    return shared_small
 
 
 def written(host: Host, uuid: str, text: str) -> None:
     """A file in a machine."""
     tree(host, uuid).mkdir(parents=True, exist_ok=True)
     (tree(host, uuid) / "file").write_text(text)
+
+
+def rules_there(host: Host) -> list[str]:
+    """The texts of all firewall rules."""
+    return [rule["rule"] for rule in json.loads(host.tool("fwadm", "list", "-j").stdout)]
 
 
 def is_here(host: Host, uuid: str) -> bool:
@@ -41,15 +54,15 @@ async def test_stored_and_brought_back(small: Host, ears: Ears):
         done["state"], done["backup"], done["chain"], len(done["rules"]),
     )  # fmt: skip
     assert not is_here(small, uuid)
-    assert [] == json.loads(small.tool("fwadm", "list", "-j").stdout)
-    await ears.until(lambda event: event["type"] == "chunter.zone.stored")
+    assert [] == [rule for rule in rules_there(small) if uuid in rule]
+    await ears.until(lambda event: event["type"] == "chunter.zone.stored" and event["subject"] == uuid)
     assert "stored" == (await ears.state(uuid, "stored"))["data"]["data"]
     assert [] == ears.of("chunter.zone.deleted", uuid)
     await good(small, ears, "backup.restore", uuid, snapshot="two")
     assert "kept" == (tree(small, uuid) / "file").read_text()
     await ears.when(lambda: 2 == len(ears.of("chunter.zone.created", uuid)))
     await good(small, ears, "machine.delete", uuid)
-    await ears.until(lambda event: event["type"] == "chunter.zone.deleted")
+    await ears.until(lambda event: event["type"] == "chunter.zone.deleted" and event["subject"] == uuid)
 
 
 @pytest.mark.thorough
@@ -99,7 +112,9 @@ async def test_an_upload_is_waited_for_or_given_up(small: Host, ears: Ears):
     await good(small, ears, "backup.create", uuid, snapshot="one")
     send_delay(small, 40.0)
     upload = small.send("backup.create", uuid, params={"snapshot": "two", "parent": "one"})
-    await ears.until(lambda event: event["type"] == "chunter.backup.update" and event["data"]["data"]["uuid"] == "two")
+    await ears.when(
+        lambda: "two" in [event["data"]["data"]["uuid"] for event in ears.of("chunter.backup.update", uuid)]
+    )
     store = small.send("machine.store", uuid, params={"force": True})
     ends = [await ears.result(one) for one in (upload, store)]
     assert ["cancelled", "succeeded"] == [one["status"] for one in ends], ends
@@ -118,17 +133,18 @@ async def test_real_datasets(backed: Host, ears: Ears):
     assert (before, "kept") == (guid(backed, f"zones/{uuid}@one"), (tree(backed, uuid) / "file").read_text())
 
 
-async def test_a_killed_agent_says_stored(small: Host, ears: Ears):
+async def test_a_killed_agent_says_stored(new_host: Callable[..., Host], account: Account, ears: Ears):
     """Killed while vmadm deletes, the next agent finishes, and tells the machine as stored."""
-    uuid = await made(small, ears)
-    await good(small, ears, "backup.create", uuid, snapshot="one")
-    small.latency(delete=3.0)
-    command = small.send("machine.store", uuid)
+    host = await new_host(settings=settings_for(account)).start().ready()
+    uuid = await made(host, ears)
+    await good(host, ears, "backup.create", uuid, snapshot="one")
+    host.latency(delete=3.0)
+    command = host.send("machine.store", uuid)
     async with asyncio.timeout(20):
-        while not any(b"delete" in words for words in small.tool_lines()):
+        while not any(b"delete" in words for words in host.tool_lines()):
             await asyncio.sleep(0.05)
-    small.kill()
-    await small.start().ready()
+    host.kill()
+    await host.start().ready()
     done = await ears.result(command, 30)
     assert ("succeeded", "stored") == (done["status"], done["result"]["state"]), done
     await ears.until(lambda event: event["type"] == "chunter.zone.stored")
@@ -136,14 +152,14 @@ async def test_a_killed_agent_says_stored(small: Host, ears: Ears):
 
 
 @pytest.mark.parametrize("rules", [0, 2])
-async def test_a_deleted_machine_leaves_no_rules(host: Host, ears: Ears, rules: int):
+async def test_a_deleted_machine_leaves_no_rules(small: Host, ears: Ears, rules: int):
     """machine.delete removes the rules that were made for the machine, and none of others."""
-    uuid = await made(host, ears)
+    uuid = await made(small, ears)
     texts = [f"FROM any TO vm {uuid} ALLOW tcp PORT {port}" for port in range(1, rules + 1)]
-    await good(host, ears, "firewall.update", uuid, rules=texts)
-    host.tool("fwadm", "add", "-e", "-g", "--", "FROM any TO all vms ALLOW icmp TYPE 8 CODE 0")
-    done = await good(host, ears, "machine.delete", uuid)
+    await good(small, ears, "firewall.update", uuid, rules=texts)
+    small.tool("fwadm", "add", "-e", "-g", "--", "FROM any TO all vms ALLOW icmp TYPE 8 CODE 0")
+    done = await good(small, ears, "machine.delete", uuid)
     assert rules == len(done["rules"])
-    assert ["FROM any TO all vms ALLOW icmp TYPE 8 CODE 0"] == [
-        rule["rule"] for rule in json.loads(host.tool("fwadm", "list", "-j").stdout)
-    ]
+    left = rules_there(small)
+    assert "FROM any TO all vms ALLOW icmp TYPE 8 CODE 0" in left
+    assert [] == [rule for rule in left if uuid in rule]

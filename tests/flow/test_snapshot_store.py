@@ -23,6 +23,12 @@ pytest_plugins = ("zfs_pool", "s3_servers", "backup_parts")
 CENTOS = "462d1d03-8457-e134-a408-cf9ea2b9be96"
 
 
+@pytest.fixture
+def small(shared_small: Host) -> Host:
+    """One for all: each backs up machines of its own."""
+    return shared_small
+
+
 def installed(host: Host, folder: Path, image: str) -> dict[str, Any]:
     """What imgadm says of an image that it installed from a folder."""
     words = ["-m", str(folder / f"{image}.imgmanifest"), "-f", str(folder / f"{image}.zfs.gz")]
@@ -117,11 +123,11 @@ async def test_what_is_refused(small: Host, ears: Ears, bucket: Bucket):
     faults.add(str(small.platform), {"tool": "zfs", "subcommand": "send", "times": 2, "exit": 1, "stderr": "I/O error"})
     broken = await run(small, ears, "snapshot.store", uuid, snapshot="golden", image=image)
     assert "tool_failed" == broken["error"]["code"]
-    assert ([], [], 0) == (list(bucket.keys("")), list(bucket.uploads("")), holds(small, uuid))
+    assert ([], [], 0) == (list(bucket.keys(image)), list(bucket.uploads(image)), holds(small, uuid))
     await good(small, ears, "snapshot.store", uuid, snapshot="golden", image=image)
     again = await run(small, ears, "snapshot.store", uuid, snapshot="golden", image=image)
     assert "already_exists" == again["error"]["code"]
-    assert 2 == len(list(bucket.keys("")))
+    assert 2 == len(list(bucket.keys(image)))
 
 
 async def test_others_go_on_and_a_cancelled_one_leaves_nothing(small: Host, ears: Ears, bucket: Bucket):
@@ -137,7 +143,7 @@ async def test_others_go_on_and_a_cancelled_one_leaves_nothing(small: Host, ears
     ends = [await ears.result(one) for one in (command, deletion)]
 
     assert ["cancelled", "succeeded"] == [one["status"] for one in ends]
-    assert ([], []) == (list(bucket.keys("")), list(bucket.uploads("")))
+    assert ([], []) == (list(bucket.keys(image)), list(bucket.uploads(image)))
 
 
 @pytest.mark.parametrize("where", swept(["bucket", "folder"], ["bucket"]))
