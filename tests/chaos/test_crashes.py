@@ -54,32 +54,11 @@ async def test_a_create_survives_a_kill_of_the_agent(
         assert _state(host, uuid) is None
 
 
-async def test_a_half_made_machine_is_removed(ears: Ears, new_host: Callable[..., Host]) -> None:
-    """Killed together with its vmadm in the middle of a create, the agent removes what there is and says so."""
-    host = new_host()
-    host.latency(create=3.0)
-    await host.start().ready()
-    uuid = new_uuid()
-    command = host.send("machine.create", uuid, params={"payload": payload()})
-    while (state := await asyncio.to_thread(_state, host, uuid)) is None:
-        await asyncio.sleep(0.05)
-    assert state not in {"running", "stopped"}
-    host.kill()
-    host.kill_tools()
-    await host.start().ready()
-    done = await ears.result(command)
-
-    assert "interrupted" == done["status"]
-    assert _state(host, uuid) is None
-    assert "" == host.tool("zoneadm", "-z", uuid, "list", "-p").stdout
-    assert uuid not in host.tool("zfs", "list", "-H", "-o", "name").stdout
-
-
 @pytest.mark.alone
 async def test_nsqd_comes_back_and_so_do_we(nsqd: Nsqd, new_host: Callable[..., Host]) -> None:
     """Within five seconds of nsqd's return after a kill -9 commands are answered, and no event is missing."""
     host = await new_host(zones=2).start().ready()
-    uuids = [one["uuid"] for one in json.loads(host.tool("vmadm", "lookup", "-j").stdout)]
+    uuids = [host.machine(), host.machine()]
     async with Ears(nsqd) as before:
         await before.result(host.send("host.ping"))
         nsqd.kill()
@@ -106,7 +85,7 @@ async def test_a_command_accepted_before_a_kill_is_run_after_it(ears: Ears, new_
     host = new_host(zones=1)
     host.latency(stop=0.7, start=0.7)
     await host.start().ready()
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    uuid = host.machine()
     commands = [
         host.send(action, uuid) for action in ("machine.stop", "machine.start", "machine.stop", "machine.start")
     ]
@@ -126,7 +105,7 @@ async def test_sigterm_lets_work_end(ears: Ears, new_host: Callable[..., Host]) 
     host = new_host(zones=1)
     host.latency(stop=2.0)
     await host.start().ready()
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    uuid = host.machine()
     running, waiting = host.send("machine.stop", uuid), host.send("machine.start", uuid)
     await ears.when(lambda: "accepted" in ears.statuses(waiting))
     began = time.monotonic()

@@ -17,6 +17,8 @@ from worlds import Ears, Event, Host, new_uuid, payload
 
 pytestmark = pytest.mark.counted
 
+SETTINGS = {"heartbeat_interval": "200ms", "log.level": "debug"}  # of the host that is shared
+
 
 async def test_a_host_announces_itself(ears: Ears, host: Host) -> None:
     """The announcement names the command topic, what can be done, networks, memory, and no secret."""
@@ -33,13 +35,10 @@ async def test_a_host_announces_itself(ears: Ears, host: Host) -> None:
     assert told["simulated"] is True
 
 
-async def test_a_heart_beats_while_commands_run(ears: Ears, new_host: Callable[..., Host]) -> None:
+async def test_a_heart_beats_while_commands_run(ears: Ears, shared: Host) -> None:
     """Heartbeats come on time and name what runs."""
-    host = new_host(zones=1, settings={"heartbeat_interval": "200ms"})
-    host.latency(stop=2.0)
-    await host.start().ready()
-    uuid = host.machine()
-    command = host.send("machine.stop", uuid)
+    shared.latency(stop=2.0)
+    command = shared.send("machine.stop", shared.machine())
 
     beat = await ears.until(
         lambda e: e["type"] == "chunter.host.heartbeat" and e["data"]["data"]["running"] != [],
@@ -47,11 +46,11 @@ async def test_a_heart_beats_while_commands_run(ears: Ears, new_host: Callable[.
     assert [command] == [one["command"] for one in beat["data"]["data"]["running"]]
     assert "machine.stop" == beat["data"]["data"]["running"][0]["action"]
     await ears.result(command)
+    shared.latency()
 
 
-async def test_a_heart_tells_how_the_agent_does(ears: Ears, new_host: Callable[..., Host]) -> None:
+async def test_a_heart_tells_how_the_agent_does(ears: Ears, shared: Host) -> None:
     """What tools ran and for how long, how late each publisher is, who found zone events, what waits: as /metrics."""
-    await new_host(zones=1, settings={"heartbeat_interval": "200ms"}).start().ready()
     wanted = {"kstat", "prtconf", "svcs", "zfs", "zoneadm", "zpool"}
 
     def beats_with_all(event: Event) -> bool:
@@ -168,13 +167,12 @@ def test_a_wrong_configuration_is_refused(tmp_path: Path) -> None:
         assert part in ended.stderr
 
 
-async def test_each_log_line_names_its_command(ears: Ears, new_host: Callable[..., Host]) -> None:
+async def test_each_log_line_names_its_command(ears: Ears, shared: Host) -> None:
     """What is logged while a command runs carries the command's id."""
-    host = await new_host(settings={"log.level": "debug"}).start().ready()
-    command = host.send("machine.create", params={"payload": payload(image_uuid=new_uuid())})
+    command = shared.send("machine.create", params={"payload": payload(image_uuid=new_uuid())})
     await ears.result(command)
 
-    lines = [json.loads(line) for line in host.log.read_text().splitlines()]
+    lines = [json.loads(line) for line in shared.log.read_text().splitlines()]
     mine = [line for line in lines if line.get("command") == command]
     assert {"usr/sbin/vmadm"} <= {line["argv"][0] for line in mine if "argv" in line}
     assert any(line["event"] == "command.ended" for line in mine)

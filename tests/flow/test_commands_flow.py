@@ -106,14 +106,6 @@ async def test_an_action_that_is_not_there_is_named(ears: Ears, host: Host) -> N
     assert "machine.start" in done["error"]["message"]
 
 
-async def test_a_group_that_is_off_is_forbidden(ears: Ears, new_host: Callable[..., Host]) -> None:
-    """With snapshot_api = off no snapshot command is taken."""
-    host = await new_host(settings={"snapshot_api": "off"}).start().ready()
-    done = await ears.result(host.send("snapshot.list", new_uuid()))
-
-    assert ("rejected", "forbidden") == (done["status"], done["error"]["code"])
-
-
 async def test_two_hosts_share_a_topic(ears: Ears, host: Host, new_host: Callable[..., Host]) -> None:
     """A command for one host is not run by the other; one for all is run by both; an alias is a name too."""
     first, second = host, await new_host().start().ready()

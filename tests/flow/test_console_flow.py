@@ -218,7 +218,7 @@ async def test_a_kvm_machine(shared: Host, ears: Ears) -> None:
 
 
 async def test_keys_are_signed_where_commands_are(new_host: Callable[..., Host], nsqd: Nsqd, ears: Ears) -> None:
-    """Where commands are signed so is what is typed, for this session, once; and consoles can be switched off."""
+    """Where commands are signed so is what is typed, for this session, once."""
     host = new_host(zones=1)
     uuid = host.machine()
     keys = host.root / "etc" / "command.keys"
@@ -248,6 +248,3 @@ async def test_keys_are_signed_where_commands_are(new_host: Callable[..., Host],
         nsqd.pub(topic, json.dumps(signed(input="\r", session="one", number=2)).encode())
         await screen.see("~]# ")
         assert "evil" not in screen.shown()
-    off = await new_host(zones=0, settings={"console_api": "off"}).start().ready()
-    refused = await run(off, ears, "console.open", uuid, session="one")
-    assert ("rejected", "forbidden") == (refused["status"], refused["error"]["code"])

@@ -167,12 +167,13 @@ async def test_a_half_made_machine_is_removed(ears: Ears, new_host: Callable[...
     uuid = new_uuid()
     command = host.send("machine.create", uuid, params={"payload": payload()})
     async with asyncio.timeout(60):
-        while uuid not in (await asyncio.to_thread(host.tool, "zoneadm", "list", "-cp")).stdout:
-            await asyncio.sleep(0.1)
+        while uuid not in (host.platform / "etc" / "zones" / "index").read_text():
+            await asyncio.sleep(0.02)
     await cut_off(host, tools=True)
 
     assert "interrupted" == (await ears.result(command, 60))["error"]["code"]
     assert uuid not in host.tool("zoneadm", "list", "-cp").stdout
+    assert uuid not in host.tool("zfs", "list", "-H", "-o", "name").stdout
 
 
 async def test_an_addition_is_not_made_twice(ears: Ears, new_host: Callable[..., Host]) -> None:
@@ -180,7 +181,7 @@ async def test_an_addition_is_not_made_twice(ears: Ears, new_host: Callable[...,
     host = new_host(zones=1)
     host.latency(update=3.0)
     await host.start().ready()
-    uuid = json.loads(host.tool("vmadm", "lookup", "-j").stdout)[0]["uuid"]
+    uuid = host.machine()
     nic = {"nic_tag": "admin", "ips": ["10.0.7.7/24"]}
     command = host.send("machine.update", uuid, params={"payload": {"add_nics": [nic]}})
     await tool_runs(host, b"update", uuid.encode())

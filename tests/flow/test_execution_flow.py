@@ -119,8 +119,8 @@ async def test_a_killed_agent_leaves_no_program(ears: Ears, new_host: Callable[.
     assert 0 == _logins(host)
 
 
-async def test_what_cannot_be_entered(ears: Ears, zone: tuple[Host, str], new_host: Callable[..., Host]) -> None:
-    """Unknown, stopped and hardware-virtualised machines are refused; and all are, unless it is switched on."""
+async def test_what_cannot_be_entered(ears: Ears, zone: tuple[Host, str]) -> None:
+    """Unknown, stopped and hardware-virtualised machines are refused."""
     host, uuid = zone
     disks = [{"image_uuid": CENTOS, "boot": True, "model": "virtio"}]
     hvm = {key: one for key, one in payload(brand="kvm", ram=256, disks=disks, nics=[]).items() if key != "image_uuid"}
@@ -137,6 +137,3 @@ async def test_what_cannot_be_entered(ears: Ears, zone: tuple[Host, str], new_ho
     await ears.result(host.send("machine.stop", uuid, params={"force": True}))
     done = await ears.result(host.send("machine.execute", uuid, params=params))
     assert "invalid_state" == done["error"]["code"]
-    other = await new_host().start().ready()
-    done = await ears.result(other.send("machine.execute", uuid, params=params))
-    assert ("rejected", "forbidden") == (done["status"], done["error"]["code"])

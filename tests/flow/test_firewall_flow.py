@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from nsq_servers import Nsqd
 from worlds import Ears, Host, new_uuid
 
 OWNER = "00000000-0000-0000-0000-000000000000"
@@ -142,10 +141,3 @@ async def test_a_crash_between_two_steps_is_mended(ears: Ears, new_host: Callabl
     assert "running\n" == host.tool("fwadm", "status", uuid).stdout
     assert 2 == len(rules_of(host, uuid))
     assert 0 == await host.stop()
-
-
-async def test_the_group_can_be_switched_off(ears: Ears, new_host: Callable[..., Host], nsqd: Nsqd) -> None:
-    """With firewall_api off the command is refused."""
-    del nsqd
-    host = await new_host(settings={"firewall_api": "off"}).start().ready()
-    assert "forbidden" == (await update(ears, host, new_uuid(), SSH))["error"]["code"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from worlds import Ears, Host, new_uuid, payload
@@ -11,7 +10,7 @@ from worlds import Ears, Host, new_uuid, payload
 
 @pytest.fixture
 def host(shared: Host) -> Host:
-    """One for all: its lock is free again after each test."""
+    """One for all: after each test its lock is free again, and a machine is made at once."""
     return shared
 
 
@@ -42,13 +41,12 @@ async def test_create_and_the_lock(ears: Ears, host: Host) -> None:
     assert "succeeded" == made["status"], made
     assert "succeeded" == (await ears.result(waiting))["status"]
     assert {"holder": other} == {"holder": (await ears.result(host.send("lock.acquire", other)))["result"]["holder"]}
+    await ears.result(host.send("lock.release", other))
 
 
-async def test_work_holds_the_lock(ears: Ears, new_host: Callable[..., Host]) -> None:
+async def test_work_holds_the_lock(ears: Ears, host: Host) -> None:
     """While a machine is being created the lock is its own, and nobody else's."""
-    host = new_host()
     host.latency(create=3.0)
-    await host.start().ready()
     one = new_uuid()
     command = host.send("machine.create", one, params={"payload": payload()})
     await ears.state(one, "creating")
@@ -56,5 +54,6 @@ async def test_work_holds_the_lock(ears: Ears, new_host: Callable[..., Host]) ->
     assert ("locked", one) == (refused["error"]["code"], refused["error"]["details"]["holder"])
     assert "succeeded" == (await ears.result(host.send("lock.acquire", one)))["status"]
     assert "succeeded" == (await ears.result(command))["status"]
+    host.latency()
     planned = await ears.result(host.send("lock.acquire", one, params={"dry_run": True}))
     assert planned["result"]["found"]["holder"] is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 
 import pytest
 from worlds import Ears, Host, new_uuid
@@ -63,11 +62,3 @@ async def test_what_cannot_be_done_is_told(ears: Ears, host: Host) -> None:
     planned = await ears.result(host.send("service.disable", uuid, params={"service": SSH, "dry_run": True}))
     assert [["usr/sbin/svcadm", "-z", uuid, "disable", SSH]] == planned["result"]["argv"]
     assert {"service": SSH, "state": "online"} == planned["result"]["found"]
-
-
-async def test_a_switch_of_their_own(ears: Ears, new_host: Callable[..., Host]) -> None:
-    """service_api = off forbids all of them."""
-    host = await new_host(settings={"service_api": "off"}).start().ready()
-    done = await ears.result(host.send("service.refresh", params={"service": SSH}))
-
-    assert ("rejected", "forbidden") == (done["status"], done["error"]["code"])

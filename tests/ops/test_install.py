@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from release_parts import small_disk
+from release_parts import Site, small_disk
 from sweeps import swept
 
 pytest_plugins = ("release_parts",)
@@ -23,11 +23,25 @@ SHELLS = {"dash": ("dash",), "ksh93": ("ksh93",), "bash": ("bash", "--posix"), "
 @pytest.fixture
 def site(new_site):
     """A host whose svccfg only notes what it is asked: these tests start no agent."""
-    one = new_site()
-    one.calls = one.platform / "calls"
-    one.calls.write_text("")
-    program(one.platform / "usr/sbin/svccfg", f'echo "svccfg $*" >> {one.calls}')
-    return one
+    return noting(new_site())
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory, workshop):
+    """Such a host with an installation, for the tests that only look at it, or install the same again."""
+    one = noting(Site(tmp_path_factory.mktemp("installed")))
+    done = one.install(workshop.script("0.1.0"))
+    assert 0 == done.returncode, done.stdout + done.stderr
+    yield one
+    one.end()
+
+
+def noting(site):
+    """Let svccfg only note what it is asked."""
+    site.calls = site.platform / "calls"
+    site.calls.write_text("")
+    program(site.platform / "usr/sbin/svccfg", f'echo "svccfg $*" >> {site.calls}')
+    return site
 
 
 def program(file, *lines):
@@ -53,51 +67,47 @@ def release(workshop, version):
     return f"{version}-{digest.split(b'=')[1][:8].decode()}"
 
 
-def test_an_installation_makes_the_tree_and_imports_the_services(site, workshop):
+def test_an_installation_makes_the_tree_and_imports_the_services(installed, workshop):
     """Programs, configuration, its newest example, the host's id, and manifests that every boot imports."""
-    done = site.install(workshop.script("0.1.0"))
-
-    assert 0 == done.returncode, done.stdout + done.stderr
     assert [
         "svccfg import /opt/custom/smf/chunter.xml",
         "svccfg import /opt/custom/smf/chunter-update.xml",
-    ] == called(site)
-    assert release(workshop, "0.1.0") == site.current
-    assert {"bin", "current", "etc", "share", "var", "versions"} == {one.name for one in site.root.iterdir()}
+    ] == called(installed)[:2]
+    assert release(workshop, "0.1.0") == installed.current
+    assert {"bin", "current", "etc", "share", "var", "versions"} == {one.name for one in installed.root.iterdir()}
     assert ["chunter.conf", "chunter.conf.example", "chunter.version", "hostid"] == sorted(
-        one.name for one in (site.root / "etc").iterdir()
+        one.name for one in (installed.root / "etc").iterdir()
     )
-    assert "rel-0.1.0\n" == (site.root / "etc" / "chunter.version").read_text()
-    assert site.id.startswith("06")
+    assert "rel-0.1.0\n" == (installed.root / "etc" / "chunter.version").read_text()
+    assert installed.id.startswith("06")
 
 
-def test_the_configuration_is_made_for_this_host(site, workshop):
+def test_the_configuration_is_made_for_this_host(installed):
     """Its address is guessed from the admin NIC; it may hold secrets and is for root alone."""
-    site.install(workshop.script("0.1.0"))
-    text = conf(site).read_text()
+    text = conf(installed).read_text()
 
-    assert ("ip = 10.0.0.11:4200" in text, f"platform_root = {site.platform}" in text) == (True, True)
-    assert 0o600 == conf(site).stat().st_mode & 0o777
+    assert ("ip = 10.0.0.11:4200" in text, f"platform_root = {installed.platform}" in text) == (True, True)
+    assert 0o600 == conf(installed).stat().st_mode & 0o777
 
 
-def test_the_program_needs_nothing_but_its_python(site, workshop):
+def test_the_program_needs_nothing_but_its_python(installed):
     """It runs from its own library, whatever the environment says, and knows its tree."""
-    site.install(workshop.script("0.1.0"))
     done = subprocess.run(
-        [site.root / "bin" / "chunter", "config", "show"], capture_output=True, text=True, check=False,
+        [installed.root / "bin" / "chunter", "config", "show"], capture_output=True, text=True, check=False,
         env={"PYTHONPATH": "/nowhere", "PYTHONHOME": "/nowhere"},
     )  # fmt: skip
 
-    assert (0, f"# {conf(site)}") == (done.returncode, done.stdout.splitlines()[0]), done.stderr
+    assert (0, f"# {conf(installed)}") == (done.returncode, done.stdout.splitlines()[0]), done.stderr
 
 
-def test_the_manifests_name_the_tree(site, workshop):
+def test_the_manifests_name_the_tree(installed):
     """Another root is another root in every method; the method script learns where the platform is."""
-    site.install(workshop.script("0.1.0"))
-    texts = [(site.platform / "opt/custom/smf" / name).read_text() for name in ("chunter.xml", "chunter-update.xml")]
+    texts = [
+        (installed.platform / "opt/custom/smf" / name).read_text() for name in ("chunter.xml", "chunter-update.xml")
+    ]
 
     assert [] == [text for text in texts if '"/opt/chunter' in text]
-    assert f'exec="{site.root}/share/chunter-method stop {site.platform}"' in texts[0]
+    assert f'exec="{installed.root}/share/chunter-method stop {installed.platform}"' in texts[0]
 
 
 @pytest.mark.parametrize("shell", swept(SHELLS, ["ksh93"]))
@@ -122,16 +132,15 @@ def test_the_scripts_have_no_bashisms():
     assert (0, "") == (done.returncode, done.stdout)
 
 
-def test_installed_twice_is_installed(site, workshop):
+def test_installed_twice_is_installed(installed, workshop):
     """The second time changes no file but what is always renewed, and says that there was nothing to unpack."""
-    site.install(workshop.script("0.1.0"))
-    before = site.files()
-    done = site.install(workshop.script("0.1.0"))
-    changed = {Path(name).name for name, what in site.files().items() if before.get(name) != what}
+    before = installed.files()
+    done = installed.install(workshop.script("0.1.0"))
+    changed = {Path(name).name for name, what in installed.files().items() if before.get(name) != what}
 
     assert (0, True) == (done.returncode, "is unpacked already" in done.stdout)
     assert changed <= {"chunter.conf.example", "chunter.version", "chunter.xml", "chunter-update.xml"}
-    assert set(before) == set(site.files())
+    assert set(before) == set(installed.files())
 
 
 def test_a_damaged_tree_is_mended_by_force(site, workshop):
