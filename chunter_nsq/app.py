@@ -34,7 +34,7 @@ async def serve(paths: Paths) -> int:
     """Run the agent of a tree until SIGTERM or SIGINT.
 
     Returns:
-        0 after an orderly end, 95 for what another start would not mend, 96 for a wrong configuration.
+        0 after an orderly end, 95 when it cannot go on as things are on this host, 96 for a wrong configuration.
     """
     logs.configure()
     try:
