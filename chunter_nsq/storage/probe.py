@@ -73,7 +73,8 @@ def _findings(bucket: Bucket, key: str) -> Iterator[Finding]:
     except Fault as fault:
         yield Finding("does what it is asked to", fault.message)
     finally:
-        yield from _removed(bucket, key, upload_id)
+        if upload_id:  # else nothing came into being that could be removed
+            yield from _removed(bucket, key, upload_id)
 
 
 def _etags(known: dict[int, Part], *, etags: bool) -> Finding:
@@ -123,8 +124,7 @@ def _listed(bucket: Bucket, key: str) -> Finding:
 
 def _removed(bucket: Bucket, key: str, upload_id: str) -> Iterator[Finding]:
     try:
-        if upload_id:
-            bucket.abort(key, upload_id)
+        bucket.abort(key, upload_id)
         bucket.delete(key)
         left = bucket.head(key) is not None
         yield Finding("deletes it", "it is still there" if left else "")

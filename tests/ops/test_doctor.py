@@ -7,6 +7,7 @@ import tarfile
 import pytest
 from broken import HOST, Tree, broken, harmed
 from cli_parts import chunter
+from nsq_servers import free_port
 from sweeps import swept
 
 from chunter_nsq.diag.archive import gather
@@ -62,6 +63,15 @@ async def test_a_store_that_is_well_is_told_with_its_time(tree, account):
     examined = {one.check: one.findings for one in await examine(Patient.admit(tree.paths))}
 
     assert [(State.OK, True)] == [(one.state, "keeps what it is given" in one.says) for one in examined["store"]]
+
+
+async def test_a_store_that_is_away_is_one_fault(tree, account):
+    """Where nothing could be stored, nothing is to be removed."""
+    keys = {"s3__access_key": account.access_key, "s3__secret_key": account.secret_key}
+    tree.configure(s3__endpoint=f"http://127.0.0.1:{free_port()}", s3__bucket=account.bucket, **keys)
+    examined = {one.check: one.findings for one in await examine(Patient.admit(tree.paths))}
+
+    assert [(State.FAULT, True)] == [(one.state, "cannot begin the upload" in one.says) for one in examined["store"]]
 
 
 async def test_a_store_is_tried_with_the_keys_of_the_environment(tree, account, monkeypatch, tmp_path):
