@@ -49,6 +49,7 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     from chunter_nsq.backup import keeping, preview, told  # noqa: PLC0415 - loaded when first used
     from chunter_nsq.backup.course import Course  # noqa: PLC0415 - loaded when first used
     from chunter_nsq.backup.making import Making  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup.plan import Stored  # noqa: PLC0415 - loaded when first used
 
     making = Making(tools, command)
     if command.dry_run:
@@ -70,7 +71,7 @@ async def create(tools: Tools, command: Command) -> AsyncIterator[Yield]:
             raise
         except Exception as fault:
             await making.undo(hasty=False)
-            if isinstance(fault, Fault):
+            if isinstance(fault, Fault) and not isinstance(fault, Stored):
                 yield told.failed(making.vm, making.params.snapshot, fault.message)
             raise
         known = keeping.remembered(tools.backups.ages, making.vm, manifest)

@@ -19,6 +19,10 @@ from chunter_nsq.storage.faults import StorageMissing
 from chunter_nsq.storage.manifest import Manifest, manifest_key
 
 
+class Stored(AlreadyExists):
+    """A good backup has that name; whatever was wanted, nothing happened to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """One dataset's stream: from ``base`` (a snapshot or bookmark; None for all of it) to the snapshot."""
@@ -95,7 +99,7 @@ async def wants_snapshot(zfs: Zfs, names: Sequence[str], create: bool | None) ->
 def check_stored(made: Manifest | None, guids: Mapping[str, str], *, resumed: bool) -> Manifest | None:
     """What is in the store under that name: nothing, or what an earlier run of this command has stored."""
     if made is not None and not (resumed and dict(made.snapshot.guids) == dict(guids)):
-        raise AlreadyExists(
+        raise Stored(
             f"there is a backup {made.snapshot.name} of this machine already, of {made.created}: "
             "delete it first, or take another name",
             {"snapshot": made.snapshot.name, "created": made.created},

@@ -62,8 +62,16 @@ async def test_all_disks_and_what_is_below(small: Host, ears: Ears, bucket: Buck
     assert [f"zones/{uuid}@all", f"zones/{uuid}/data@all"] == taken[-1][2:]
 
 
+def _failed(ears: Ears, uuid: str) -> list[str]:
+    """The backups of a machine that were told as failed."""
+    return [event["data"]["data"]["uuid"] for event in ears.of("chunter.backup.failed", uuid)]
+
+
 async def test_what_is_refused(small: Host, ears: Ears, bucket: Bucket):
-    """No parent in the store, itself as parent, a name taken, a missing snapshot: refused, and nothing is stored."""
+    """No parent in the store, itself as parent, a name taken, a missing snapshot: refused, and nothing is stored.
+
+    That a name is taken is no failure of the backup that has it.
+    """
     uuid = await made(small, ears)
     await good(small, ears, "snapshot.create", uuid, snapshot="here")
     for code, params in (
@@ -79,6 +87,9 @@ async def test_what_is_refused(small: Host, ears: Ears, bucket: Bucket):
     again = await run(small, ears, "backup.create", uuid, snapshot="here")
     assert "already_exists" == again["error"]["code"]
     assert 3 == len(keys(bucket, uuid))
+    await run(small, ears, "backup.create", uuid, snapshot="later", create=False)
+    await ears.when(lambda: "later" in _failed(ears, uuid))
+    assert ["a", "a", "here", "a", "later"] == _failed(ears, uuid)
 
 
 async def test_a_dry_run_touches_nothing(small: Host, ears: Ears, bucket: Bucket):

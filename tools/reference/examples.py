@@ -122,7 +122,7 @@ async def _backups(controller: Controller) -> None:
     await run("backup.create", MACHINE, snapshot="monday", parent="sunday")
     await run("backup.list", MACHINE)
     await run("backup.verify", MACHINE, snapshot="monday")
-    await run("backup.create", MACHINE, expect="failed", snapshot="sunday")
+    await run("backup.create", MACHINE, expect="failed", snapshot="tuesday", parent="friday")
     await run("machine.stop", MACHINE, force=True)
     await run("backup.restore", MACHINE, snapshot="monday")
     await run("backup.delete", MACHINE, snapshot="monday", where="both")
