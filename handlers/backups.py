@@ -18,6 +18,7 @@ from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.events import Event
 from chunter_nsq.smartos import zfs_argv
 from chunter_nsq.smartos.names import checked_uuid
+from chunter_nsq.smartos.zfs_stream_argv import destroy_bookmark_argv
 from chunter_nsq.tools import Tools
 
 if TYPE_CHECKING:
@@ -119,17 +120,19 @@ async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     local = await _local(tools, uuid, params.snapshot) if params.where != "remote" else {}
     if not gone and not local and command.resumed is None and not command.dry_run:
         raise NotFound(f"there is no {params.snapshot} of {uuid} to delete ({params.where})")
-    names = [one.snapshot.name for one in gone]
+    names, streams = [one.snapshot.name for one in gone], tools.backups.streams
     if command.dry_run:
         argv = [list(zfs_argv.destroy_snapshot_argv(name)) for name in local]
+        argv += [list(destroy_bookmark_argv(name)) for name in await thinning.marks(streams, gone)]
         yield Done({"dry_run": True, "argv": argv, "found": {"present": list(local), "backups": names}})
         return
     freed = await keeping.remove(stores, account, gone) if account is not None else 0
+    await thinning.unmark(streams, gone)
     for name in names:
         yield told.update(uuid, name, {"state": "deleted"}, (keeping.remembered(tools.backups.ages, uuid, stays),))
     events: tuple[Event, ...] = ()
     if local:
-        await thinning.destroy(tools.zfs, tools.backups.streams, list(local), mark=params.where == "local")
+        await thinning.destroy(tools.zfs, streams, list(local), mark=params.where == "local")
         freed += sum(local.values())
         events = told.snapshot_deleted(uuid, params.snapshot), told.update(uuid, params.snapshot, {"local": False})
     yield Done({"freed": freed, "backups": names, "datasets": list(local)}, events)
@@ -141,11 +144,11 @@ async def delete(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     lane=Lane.TRANSFER,
     subject=Subject.OPTIONAL,
     group="backup_api",
-    errors=STORE | MANIFESTS | KEYS,
+    errors=STORE | MANIFESTS | KEYS | TOOLS,
 )
 async def prune(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Delete backups in the store that a rule does not keep; those that a kept one needs are kept too."""
-    from chunter_nsq.backup import keeping, told  # noqa: PLC0415 - loaded when first used
+    from chunter_nsq.backup import keeping, thinning, told  # noqa: PLC0415 - loaded when first used
 
     params: BackupPrune = command.params
     stores = tools.backups.stores
@@ -153,8 +156,11 @@ async def prune(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     found = await keeping.pruning(stores, account, command.uuid, params.keep)
     kept = {vm: {name: list(why) for name, why in chosen.kept.items()} for vm, chosen, _, _ in found}
     deleted = {vm: list(chosen.deleted) for vm, chosen, _, _ in found}
+    streams = tools.backups.streams
     if command.dry_run:
-        yield Done({"dry_run": True, "argv": [], "found": {"kept": kept, "deleted": deleted}})
+        marks = await thinning.marks(streams, [one for _, _, going, _ in found for one in going])
+        argv = [list(destroy_bookmark_argv(name)) for name in marks]
+        yield Done({"dry_run": True, "argv": argv, "found": {"kept": kept, "deleted": deleted}})
         return
     freed = 0
     for vm, _, going, stays in found:
@@ -162,6 +168,7 @@ async def prune(tools: Tools, command: Command) -> AsyncIterator[Yield]:
             freed += await keeping.remove(stores, account, [one])
             known = keeping.remembered(tools.backups.ages, vm, stays)
             yield told.update(vm, one.snapshot.name, {"state": "deleted"}, (known,))
+        await thinning.unmark(streams, going)
     yield Done({"kept": kept, "deleted": deleted, "freed": freed})
 
 

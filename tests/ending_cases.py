@@ -379,6 +379,13 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
     "backup.prune": (
         Case(None, "stopped", {"keep": {"last": 1}}, CHAIN),
+        Case(
+            ToolFailed,
+            "stopped",
+            {"keep": {"last": 1}, "dry_run": True},
+            (Sent("backup.create", "stopped", {"snapshot": "three"}), fails("zfs", "list")),
+        ),
+        Case(ToolTimeout, "stopped", {"keep": {"last": 1}, "dry_run": True}, (hangs("zfs", "list"),)),
         *_store(keep={"last": 1}),
         Case(InvalidState, "stopped", {"keep": {"last": 1}}, stored=False),
         Case(ChecksumMismatch, "stopped", {"keep": {"last": 1}}, (Spoilt("{stopped}/one.manifest.json"),)),

@@ -148,7 +148,10 @@ async def test_blocks_as_they_lie_on_the_pool(new_host: Callable[..., Host], acc
 
 @pytest.mark.thorough
 async def test_what_may_go_goes_afterwards(small: Host, ears: Ears, bucket: Bucket):
-    """With delete the snapshot or its parent go once the backup is proven; a bookmark carries the chain on."""
+    """With delete the snapshot or its parent go once the backup is proven; a bookmark carries the chain on.
+
+    It goes when the backup that it stands for does.
+    """
     uuid = await made(small, ears)
     await good(small, ears, "backup.create", uuid, snapshot="one", delete="snapshot")
     await good(small, ears, "backup.create", uuid, snapshot="two", parent="one")
@@ -159,6 +162,20 @@ async def test_what_may_go_goes_afterwards(small: Host, ears: Ears, bucket: Buck
     assert [f"zones/{uuid}@four"] == left
     increments = [argv[3:] for argv in small.invocations("zfs") if argv[1:3] == ["send", "-i"]]
     assert "#chunter-" in next(since for since, to in increments if to.startswith(f"zones/{uuid}@"))
+    first, third = bookmarks(small, uuid)
+    planned = await good(small, ears, "backup.delete", uuid, snapshot="three", where="remote", force=True, dry_run=True)
+    assert [["usr/sbin/zfs", "destroy", third]] == planned["argv"]
+    await good(small, ears, "backup.delete", uuid, snapshot="three", where="remote", force=True)
+    assert [first] == bookmarks(small, uuid)
+    await good(small, ears, "backup.create", uuid, snapshot="five")
+    await good(small, ears, "backup.prune", uuid, keep={"last": 1})
+    assert [] == bookmarks(small, uuid)
+
+
+def bookmarks(host: Host, uuid: str) -> list[str]:
+    """Of a machine's root, oldest first."""
+    argv = ("list", "-H", "-o", "name", "-t", "bookmark", "-s", "creation", "-d", "1", f"zones/{uuid}")
+    return host.tool("zfs", *argv).stdout.split()
 
 
 async def test_listed_verified_thinned_out(small: Host, ears: Ears, bucket: Bucket):
