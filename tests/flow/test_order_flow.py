@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sweeps import swept
 from worlds import Ears, Host, new_uuid, payload
 
 
@@ -46,11 +45,22 @@ async def test_a_machine_made_by_hand_is_announced(ears: Ears, host: Host) -> No
     assert time.monotonic() - began < 2.0
 
 
+async def test_order_holds_per_machine_and_machines_overlap(ears: Ears, host: Host) -> None:
+    """Of commands for one machine and for others each machine's run in order, and machines side by side."""
+    await _order(ears, host, machines=6, count=20)
+
+
+@pytest.mark.thorough
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("count", swept([20, 100], [20]))
-async def test_order_holds_per_machine_and_machines_overlap(ears: Ears, host: Host, count: int) -> None:
-    """Of many commands for one machine and for others each machine's run in order, and machines side by side."""
-    one, *others = [host.machine() for _ in range(6)]
+async def test_order_holds_for_a_hundred(ears: Ears, new_host: Callable[..., Host]) -> None:
+    """A hundred commands for one machine and a hundred for ten others, at once."""
+    host = await new_host(zones=11).start().ready()
+    await _order(ears, host, machines=11, count=100)
+    assert 0 == await host.stop()
+
+
+async def _order(ears: Ears, host: Host, machines: int, count: int) -> None:
+    one, *others = [host.machine() for _ in range(machines)]
     sent: dict[str, list[str]] = {uuid: [] for uuid in (one, *others)}
     for number in range(count):
         for uuid in (one, others[number % len(others)]):
