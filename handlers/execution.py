@@ -7,8 +7,8 @@ be seen from outside, so a command that was cut off is reported interrupted and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from chunter_nsq.actions import Done, Lane, Progress, Recovery, Subject, Yield, action
 from chunter_nsq.endings import MACHINE, TOOLS
@@ -26,24 +26,48 @@ _TELL_SECONDS = 1.0
 _OURS = "zlogin: "
 
 
-@dataclass(slots=True)
+class _Tail:
+    """The end of a text that grows by pieces; adding one costs its own length, however long the text is."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._characters = 0
+
+    def __str__(self) -> str:
+        return "".join(self._pieces)[-_KEPT_CHARACTERS:]
+
+    def add(self, text: str) -> None:
+        """One more piece."""
+        self._pieces.append(text)
+        self._characters += len(text)
+        if self._characters > 2 * _KEPT_CHARACTERS:
+            self._pieces = [str(self)]
+            self._characters = len(self._pieces[0])
+
+
 class _Output:
     """What was said: the end of it, how much in all, and what is not told yet."""
 
-    kept: str = ""
-    untold: str = ""
-    characters: int = 0
+    def __init__(self) -> None:
+        self.characters = 0
+        self._kept = _Tail()
+        self._untold = _Tail()
+
+    @property
+    def kept(self) -> str:
+        """The end of all of it."""
+        return str(self._kept)
 
     def add(self, text: str) -> None:
         """More of it."""
         self.characters += len(text)
-        self.kept = (self.kept + text)[-_KEPT_CHARACTERS:]
-        self.untold = (self.untold + text)[-_KEPT_CHARACTERS:]
+        self._kept.add(text)
+        self._untold.add(text)
 
     def take(self) -> str:
         """What was said since it was asked last."""
-        untold, self.untold = self.untold, ""
-        return untold
+        untold, self._untold = self._untold, _Tail()
+        return str(untold)
 
 
 @action(
@@ -75,8 +99,8 @@ async def execute(tools: Tools, command: Command) -> AsyncIterator[Yield]:
         uuid, params.argv, stdin=params.stdin.encode(errors="surrogatepass"), timeout_seconds=params.timeout
     )
     try:
-        async with running as lines:
-            async for _ in _seconds(lines, stdout):
+        async with running as lines, aclosing(_seconds(lines, stdout)) as seconds:
+            async for _ in seconds:
                 stderr.add(lines.stderr[stderr.characters :])
                 yield Progress("running", stdout.characters, None, stdout.take(), stderr.take())
             status, said = lines.exit_status, lines.stderr
@@ -89,37 +113,23 @@ async def execute(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     yield Done({**result, "truncated": stdout.characters > len(stdout.kept)})
 
 
-async def _seconds(lines: Lines, stdout: _Output) -> AsyncIterator[None]:
+async def _seconds(lines: Lines, stdout: _Output) -> AsyncGenerator[None]:
     """Once a second until the program has ended, and once more then; what it said meanwhile is in ``stdout``."""
-    loop = asyncio.get_running_loop()
-    step: asyncio.Task[bytes] | None = None
-    tell_at = loop.time() + _TELL_SECONDS
+    reading = asyncio.create_task(_read(lines, stdout))
     try:
-        while True:
-            step = step or asyncio.ensure_future(_next(lines))
-            done, _ = await asyncio.wait({step}, timeout=max(0.0, tell_at - loop.time()))
-            if done:
-                line, step = step.result(), None
-                if not line:
-                    break
-                stdout.add(line.decode(errors="replace"))
-            if loop.time() >= tell_at:
-                yield
-                tell_at = loop.time() + _TELL_SECONDS
+        while not (await asyncio.wait({reading}, timeout=_TELL_SECONDS))[0]:
+            yield
+        reading.result()
         yield
     finally:
-        if step is not None:
-            step.cancel()
-            await asyncio.gather(step, return_exceptions=True)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
-async def _next(lines: Lines) -> bytes:
-    """The next line with its end; nothing at the end of all."""
-    try:
-        line = await anext(lines)
-    except StopAsyncIteration:
-        return b""
-    return line if lines.unterminated else line + b"\n"
+async def _read(lines: Lines, stdout: _Output) -> None:
+    """All lines with their ends."""
+    async for line in lines:
+        stdout.add((line if lines.unterminated else line + b"\n").decode(errors="replace"))
 
 
 async def _zone(tools: Tools, uuid: str) -> Zone:

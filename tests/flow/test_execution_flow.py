@@ -81,11 +81,11 @@ async def test_output_is_bounded(ears: Ears, zone: tuple[Host, str]) -> None:
     """Of more than 64 KiB the end is kept, and that is said."""
     host, uuid = zone
     file = host.platform / "zones" / uuid / "root" / "large"
-    file.write_text("".join(f"{number:07d}\n" for number in range(12_000)))
+    file.write_text("".join(f"{number:07d}\n" for number in range(40_000)))
     done = await ears.result(host.send("machine.execute", uuid, params={"argv": ["cat", "/large"]}))
 
     assert done["result"]["truncated"] is True
-    assert (65536, "0011999\n") == (len(done["result"]["stdout"]), done["result"]["stdout"][-8:])
+    assert (65536, "0039999\n") == (len(done["result"]["stdout"]), done["result"]["stdout"][-8:])
 
 
 async def test_time_and_patience_have_an_end(ears: Ears, zone: tuple[Host, str]) -> None:
