@@ -44,8 +44,8 @@ up: setup ## the same world kept running, for playing (ctrl-C ends it; CHUNTER_U
 	@$(BIN)/honcho --env "$${CHUNTER_UP_DIR:-.up}/env" start || [ $$? -eq 130 ]
 
 test: setup lint ## lint, types, and every rule on real parts, in minutes
-	@$(BIN)/python -m pytest -m "not alone and not thorough" $(PYTEST_FLAGS)
 	@$(BIN)/python -m pytest -m "alone and not thorough"
+	@$(BIN)/python -m pytest -m "not alone and not thorough" $(PYTEST_FLAGS)
 
 test-all: setup lint ## every case of every rule too, with branch coverage: what .ci/run calls
 	@$(BIN)/python -m pytest -m "not alone" --cov --cov-report= $(PYTEST_FLAGS)

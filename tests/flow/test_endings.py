@@ -19,7 +19,7 @@ pytest_plugins = ("s3_servers", "release_parts")
 # tests/ops/test_update.py, with tampered releases and small disks
 ELSEWHERE = {"host.update": frozenset({"checksum_mismatch", "insufficient_resources"})}
 ALIKE = {Forbidden.code, Cancelled.code, Interrupted.code}
-KEPT = ("backup.list", "machine.reboot", "service.disable")
+KEPT = ("backup.list", "machine.reboot")
 SETTINGS = {"machine_timeout": "8s", "execute_api": "on"}
 
 
