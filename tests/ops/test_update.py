@@ -392,6 +392,7 @@ async def until_it_is(site: Site, ears: Ears, version: str) -> None:
 
 
 @pytest.mark.timeout(250)
+@pytest.mark.thorough
 async def test_a_newer_journal_is_taken_back_too(site: Site, ears: Ears, shop: Shop, workshop: Workshop):
     """With what the failed version did: both commands keep their results, no event is missing, one create runs on."""
     workshop.publish(shop.rel, workshop.build("0.3.0", **newer_form(BACK)))
