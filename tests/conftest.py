@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import pytest_asyncio
 from hearing import Hearing
@@ -19,6 +20,15 @@ from worlds import SHARED_MACHINES, Ears, Host
 TRANSFERS = ("transfer", "upload", "download", "verify")  # how threads of the storage library are called
 PROCESSES_COUNT = "COVERAGE_PROCESS_CONFIG"  # by this variable a Python that a test starts knows that it is counted
 REQUIRE_ALL = os.environ.get("CHUNTER_REQUIRE_ALL") == "1"
+
+# How long an example takes says more of the machine than of what is tried. With CI set they are the same each time.
+hypothesis.settings.register_profile(
+    "patient",
+    parent=hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:

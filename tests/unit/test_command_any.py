@@ -52,7 +52,7 @@ def outcome(body, topic):
     return found and compact(dict(found.document))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.binary() | st.text().map(str.encode) | JSON.map(lambda one: json.dumps(one).encode()),
     st.sampled_from([OWN, SHARED]),
@@ -62,14 +62,14 @@ def test_any_bytes_are_one_of_four_things(body, topic):
     outcome(body, topic)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(MESSAGES, st.sampled_from([OWN, SHARED]))
 def test_any_object_is_one_of_four_things(message, topic):
     """The same of objects that look like commands, lone surrogates and odd names included."""
     outcome(json.dumps(message).encode(), topic)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from(["force", "timeout", "dry_run"]), JSON, max_size=3))
 def test_accepted_params_are_of_their_types(params):
     """What passes is exactly what the form says."""

@@ -16,7 +16,7 @@ from chunter_nsq.fifo.facts import HostFacts
 from chunter_nsq.fifo.firewall import rule_texts
 from chunter_nsq.fifo.update import create_update
 
-_EXAMPLES = settings(max_examples=60, deadline=None)
+_EXAMPLES = settings(max_examples=60)
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 _JSON = st.recursive(
     _SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=8

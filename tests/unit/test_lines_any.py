@@ -64,7 +64,7 @@ class Life(Stage):
             assert sorted(line) == line
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(MOVES, st.integers(0, 2**32))
 @example(
     [

@@ -184,7 +184,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS, st.integers(0, 2**32))
 def test_any_interleaving_keeps_order_and_loses_only_what_was_dropped(steps, seed):
     """Offers while loading, while publishing, with faults and drops: each kept row arrives, in order, once."""

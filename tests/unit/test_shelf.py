@@ -273,7 +273,7 @@ GROUPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(GROUPS)
 def test_memory_and_file_agree_whatever_is_undone(groups):
     """After any groups, undone or not, with marks and pruning, memory says what the file says, without gaps."""

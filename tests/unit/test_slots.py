@@ -102,7 +102,7 @@ MOVES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(MOVES)
 def test_no_place_is_lost_or_made(moves):
     """After any comings, goings, cancellations and resizes the places are used fully and all come back."""

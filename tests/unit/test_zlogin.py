@@ -38,7 +38,7 @@ def test_the_simulated_shell_takes_them_apart(words: list[str]) -> None:
 
 
 @given(st.lists(WORD, max_size=5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_real_shell_takes_them_apart(words: list[str]) -> None:
     """So does the one of this machine."""
     line = zlogin.command_line(["printf", "%s\\0", *words, "end"])

@@ -253,7 +253,7 @@ STALE = [
 
 
 @pytest.mark.timeout(600)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(MOVES, st.integers(0, 2**32))
 @example(STALE, 0)
 @example(STALE, 1)

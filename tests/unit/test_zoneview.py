@@ -204,7 +204,7 @@ class World:
             self.write(self.view.listed(sorted(self.host.items()), self.view.hints, is_followed=is_followed))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(MOVES, st.integers(0, 2**32))
 def test_any_life_ends_with_what_the_host_is(moves, seed):
     """Hints late, lost, doubled or stale, slow lists and restarts: the last list makes what was said true."""
@@ -232,7 +232,7 @@ def test_any_life_ends_with_what_the_host_is(moves, seed):
     assert [] == world.view.listed(sorted(world.host.items()), world.view.hints)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(MOVES, st.integers(0, 2**32))
 def test_each_state_tells_the_one_before_it(moves, seed):
     """``previous`` is what was told last of that zone, across restarts too; what a handler said a restart forgets."""
