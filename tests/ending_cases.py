@@ -144,7 +144,7 @@ CASES: dict[str, tuple[Case, ...]] = {
             Locked,
             params={"payload": payload()},
             before=(Sent("lock.acquire", "running"),),
-            meanwhile=(Sent("lock.acquire", "running"),),
+            meanwhile=(Sent("lock.acquire", "running"),) * 20,  # until long after the command began to wait
         ),
     ),
     "machine.update": (
