@@ -82,6 +82,8 @@ async def _asked_smf(paths: Paths, verb: str) -> ServiceState:
     service = Svcadm(runner)
     try:
         before = await service.look(SERVICE)
+        if verb == "restart" and before.state == "disabled":
+            raise Failure(f"{SERVICE} is disabled, and a restart does not enable it: chunter start")
         await service.request(verb, SERVICE)
         return await _once_reached(service, verb, before)
     except InMaintenance as refused:

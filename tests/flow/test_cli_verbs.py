@@ -72,6 +72,8 @@ async def test_the_service_is_started_and_stopped_through_smf(new_host: Callable
     for verb, state in (("start", "online"), ("restart", "online"), ("stop", "disabled")):
         status, said = _good(await chunter(verb, *tree))
         assert (0, f"{SERVICE} is {state} since ") == (status, said[: len(SERVICE) + len(state) + 11]), said
+    again = await chunter("restart", *tree)
+    assert (1, True) == (again.status, "chunter start" in again.err), again.err
     assert [["enable"], ["restart"], ["disable"]] == [argv[1:-1] for argv in host.invocations("svcadm")]
 
     await chunter("simulator", "service", str(host.platform), "global", SERVICE, "failing")
