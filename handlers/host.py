@@ -49,15 +49,16 @@ async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 async def replay(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Publish a range of a topic's events again, with the ids they had."""
     params: Replay = command.params
-    known = await tools.outbox.topics() | {f"{tools.host.prefix}.{kind.topic}" for kind in KINDS}
+    prefix = f"{tools.host.prefix}."
+    known = await tools.outbox.topics() | {prefix + kind.topic for kind in KINDS if "{" not in kind.topic}
     if params.topic not in known:
-        raise _nothing_on(params.topic, known, f"{tools.host.prefix}.")
+        raise _nothing_on(params.topic, known, prefix)
     count = await tools.outbox.replay(params.topic, params.from_, params.to)
     yield Done({"topic": params.topic, "count": count})
 
 
 def _nothing_on(topic: str, known: Collection[str], prefix: str) -> NotFound:
-    near = get_close_matches(topic.removeprefix(prefix), [one.removeprefix(prefix) for one in known], n=1)
-    meant = next((one for one in known if near and one.removeprefix(prefix) == near[0]), None)
-    hint = f"; did you mean {meant}?" if meant else ""
+    names = {one.removeprefix(prefix): one for one in known}
+    near = get_close_matches(topic.removeprefix(prefix), names, n=1)
+    hint = f"; did you mean {names[near[0]]}?" if near else ""
     return NotFound(f"This host publishes nothing on {topic}{hint}", {"topic": topic})

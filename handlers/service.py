@@ -12,7 +12,7 @@ from chunter_nsq.errors import InvalidState, NotFound, ToolFailed, ToolTimeout, 
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.service_params import ServiceNamed
 from chunter_nsq.smartos import svcadm
-from chunter_nsq.smartos.svcadm import UP, ServiceState, reached
+from chunter_nsq.smartos.svcadm import UP, ServiceState, check_request, reached
 from chunter_nsq.smartos.svcs import parse_since
 from chunter_nsq.tools import Tools
 
@@ -100,9 +100,7 @@ async def _served(tools: Tools, command: Command, verb: str) -> AsyncIterator[Yi
         argv = [list(svcadm.request_argv(verb, before.fmri, command.uuid))]
         yield Done({"dry_run": True, "argv": argv, "found": {"service": before.fmri, "state": before.state}})
         return
-    if verb == "restart" and before.state in ("disabled", "maintenance"):
-        remedy = "enable it" if before.state == "disabled" else "clear it"
-        raise InvalidState(f"{before.fmri} does not run, it is {before.state}: {remedy}", {"state": before.state})
+    check_request(verb, before)
     if not (command.resumed is not None and _is_done(verb, before, command.resumed)):
         await tools.svcadm.request(verb, before.fmri, command.uuid)
         began = time.monotonic()

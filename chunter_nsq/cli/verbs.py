@@ -15,7 +15,7 @@ from chunter_nsq.cli.tree import tree_options
 from chunter_nsq.config import Paths
 from chunter_nsq.errors import Fault, InvalidState
 from chunter_nsq.smartos.runner import Runner
-from chunter_nsq.smartos.svcadm import InMaintenance, ServiceState, Svcadm, reached
+from chunter_nsq.smartos.svcadm import InMaintenance, ServiceState, Svcadm, check_request, reached
 
 SERVICE = "svc:/network/chunter:default"
 _PATIENCE_SECONDS = 120.0  # an agent may take 90 to stop
@@ -82,8 +82,7 @@ async def _asked_smf(paths: Paths, verb: str) -> ServiceState:
     service = Svcadm(runner)
     try:
         before = await service.look(SERVICE)
-        if verb == "restart" and before.state == "disabled":
-            raise Failure(f"{SERVICE} is disabled, and a restart does not enable it: chunter start")
+        check_request(verb, before)
         await service.request(verb, SERVICE)
         return await _once_reached(service, verb, before)
     except InMaintenance as refused:

@@ -33,7 +33,7 @@ _RULES: tuple[tuple[type[Fault], re.Pattern[str]], ...] = (
 
 
 class InMaintenance(InvalidState):
-    """What was asked for led to maintenance; only the service's own log knows why."""
+    """What was asked for led to maintenance, or leads nowhere out of it; only the service's own log knows why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,20 @@ def parse_states(stdout: str) -> list[ServiceState]:
         state, next_state, stime, fmri = line.split()
         found.append(ServiceState(fmri, state.rstrip("*"), None if next_state == "-" else next_state, stime))
     return found
+
+
+def check_request(verb: str, before: ServiceState) -> None:
+    """A restart of what does not run is taken by SMF, and leads nowhere.
+
+    Raises:
+        InMaintenance, InvalidState: so it would be.
+    """
+    if verb != "restart" or before.state not in ("disabled", "maintenance"):
+        return
+    details = {"service": before.fmri, "state": before.state}
+    if before.state == "maintenance":
+        raise InMaintenance(f"{before.fmri} is in maintenance: its log says why; mend that, then clear it", details)
+    raise InvalidState(f"{before.fmri} does not run, it is disabled: enable it", details)
 
 
 def reached(verb: str, before: ServiceState, now: ServiceState, seconds: float) -> bool:

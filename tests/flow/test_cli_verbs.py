@@ -73,7 +73,7 @@ async def test_the_service_is_started_and_stopped_through_smf(new_host: Callable
         status, said = _good(await chunter(verb, *tree))
         assert (0, f"{SERVICE} is {state} since ") == (status, said[: len(SERVICE) + len(state) + 11]), said
     again = await chunter("restart", *tree)
-    assert (1, True) == (again.status, "chunter start" in again.err), again.err
+    assert (1, True) == (again.status, "it is disabled: enable it" in again.err), again.err
     assert [["enable"], ["restart"], ["disable"]] == [argv[1:-1] for argv in host.invocations("svcadm")]
 
     await chunter("simulator", "service", str(host.platform), "global", SERVICE, "failing")
@@ -87,6 +87,7 @@ async def test_where_the_log_is_helps_only_in_maintenance(new_host: Callable[...
     tree = ("--root", str(host.root))
     await chunter("simulator", "service", str(host.platform), "global", SERVICE, "failing")
     failed = [(await chunter(verb, *tree)).err for verb in ("start", "restart")]
+    await chunter("simulator", "service", str(host.platform), "global", SERVICE, "online")
     unbound = "svcadm: Could not bind to repository server: repository server unavailable"
     faults.add(str(host.platform), {"tool": "svcadm", "exit": 1, "stderr": unbound})
     refused = [(await chunter(verb, *tree)).err for verb in ("start", "restart")]
