@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Collection
-from difflib import get_close_matches
 
 from chunter_nsq import __version__
 from chunter_nsq.actions import Done, Lane, Yield, action
@@ -13,6 +12,7 @@ from chunter_nsq.errors import Fault, NotFound
 from chunter_nsq.messages.catalogue import KINDS
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import Replay
+from chunter_nsq.mistyped import meant
 from chunter_nsq.tools import Tools
 
 log = logging.getLogger(__name__)
@@ -59,6 +59,6 @@ async def replay(tools: Tools, command: Command) -> AsyncIterator[Yield]:
 
 def _nothing_on(topic: str, known: Collection[str], prefix: str) -> NotFound:
     names = {one.removeprefix(prefix): one for one in known}
-    near = get_close_matches(topic.removeprefix(prefix), names, n=1)
-    hint = f"; did you mean {names[near[0]]}?" if near else ""
-    return NotFound(f"This host publishes nothing on {topic}{hint}", {"topic": topic})
+    hint = meant(topic.removeprefix(prefix), names, names.__getitem__)
+    sentence = f"This host publishes nothing on {topic}"
+    return NotFound(f"{sentence}; {hint}" if hint else sentence, {"topic": topic})

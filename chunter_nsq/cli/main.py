@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from difflib import get_close_matches
 
 import click
+
+from chunter_nsq.cli.overview import Overview
 
 # In the order of the help. The module has the command under the same name, but for those in PLACES.
 COMMANDS = {
@@ -63,7 +64,7 @@ chunter COMMAND --help tells more of each.
 """
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Overview):
     """Knows its commands by name and help line; imports the module of the one that is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -79,15 +80,6 @@ class LazyGroup(click.Group):
         module, name = PLACES.get(cmd_name, (cmd_name, cmd_name))
         found = getattr(importlib.import_module(f"chunter_nsq.cli.{module}"), name)
         return found if isinstance(found, click.Command) else None
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Raises UsageError, which says what may have been meant."""
-        names = self.list_commands(ctx)
-        if args[0] not in names and (near := get_close_matches(args[0], names, n=1)):
-            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in the help, without importing anything."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import aclosing, suppress
-from difflib import get_close_matches
 
 import click
 
@@ -14,6 +13,7 @@ from chunter_nsq.cli.doors import Doors, nsq_options, speak
 from chunter_nsq.cli.exits import Exit
 from chunter_nsq.cli.sentences import Names, line
 from chunter_nsq.client import SHORT_NAMES
+from chunter_nsq.mistyped import meant
 
 USUAL = ("zone", "service", "snapshot", "backup", "result", "announce")
 _HEARTBEAT = "chunter.host.heartbeat"
@@ -42,8 +42,8 @@ def tail(*, doors: Doors, topics: tuple[str, ...], as_json: bool, seconds: float
     for name in topics:
         if not valid_name(name):
             raise click.BadParameter(f"{name!r} is no topic name: 1 to 64 of A-Z a-z 0-9 . _ -", param_hint="TOPIC")
-        if "." not in name and name not in SHORT_NAMES and (near := get_close_matches(name, SHORT_NAMES, n=1)):
-            click.echo(f"Agents publish nothing on {name} by themselves; did you mean {near[0]}?", err=True)
+        if "." not in name and name not in SHORT_NAMES and (hint := meant(name, SHORT_NAMES)):
+            click.echo(f"Agents publish nothing on {name} by themselves; {hint}", err=True)
     with suppress(KeyboardInterrupt):
         speak(_follow(doors, topics, seconds, count, as_json=as_json))
     raise SystemExit(Exit.SUCCEEDED)

@@ -5,7 +5,6 @@ A line is a key, ``=`` and a value. ``#`` at the beginning of a line, or after a
 
 from __future__ import annotations
 
-import difflib
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from typing import Any
 
 from chunter_nsq.config.faults import Remark
 from chunter_nsq.config.keys import Key
+from chunter_nsq.mistyped import meant
 
 LARGEST_FILE_BYTES = 2**20
 
@@ -165,10 +165,8 @@ def _families(keys: Mapping[str, Key]) -> Iterable[str]:
 def _unknown(written: str, name: str, known: Iterable[str]) -> str:
     if not written:
         return "there is no key before '='; write key = value"
-    nearest = difflib.get_close_matches(name.lower().replace("-", "_"), list(known), n=1, cutoff=0.6)
-    if nearest:
-        return f"{written}: unknown key; did you mean {nearest[0]}?"
-    return f"{written}: unknown key; 'chunter config example' shows all there are"
+    hint = meant(name.lower().replace("-", "_"), known) or "'chunter config example' shows all there are"
+    return f"{written}: unknown key; {hint}"
 
 
 def _set(setting: Setting, attribute: str, key: Key, reading: Reading, secret: Callable[[str], str]) -> None:

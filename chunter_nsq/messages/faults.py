@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from typing import Any
 
 from chunter_nsq.actions import Action
 from chunter_nsq.errors import Fault, InvalidMessage, UnknownAction
+from chunter_nsq.mistyped import meant
 
 SHOWN = 50
 _IN_A_SENTENCE = 5
@@ -19,9 +19,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 def fault_of(name: Any, faults: list[dict[str, str]], actions: Mapping[str, Action]) -> Fault:
     """The refusal of a command with these faults, or one whose action is not there."""
     if isinstance(name, str) and name and name not in actions and not faults:
-        near = difflib.get_close_matches(name, actions, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "; host.info lists what there is"
-        return UnknownAction(f"There is no action {name[:128]!r} here{hint}", {"action": name[:128]})
+        hint = meant(name, actions) or "host.info lists what there is"
+        return UnknownAction(f"There is no action {name[:128]!r} here; {hint}", {"action": name[:128]})
     sentence = "; ".join(f"{fault['path']}: {fault['message']}" for fault in faults[:_IN_A_SENTENCE])
     more = len(faults) - _IN_A_SENTENCE
     ending = f" (and {more} or more others)" if more > 0 else ""
@@ -44,10 +43,8 @@ def told(messages: Any, path: str, known: Mapping[str, Any]) -> Iterator[dict[st
         member = path.rpartition(".")[2]
         if text == "Unknown field.":
             members = [getattr(one, "data_key", None) or name for name, one in known.items()]
-            near = difflib.get_close_matches(member, members, n=1)
-            text = (
-                f"unknown member; did you mean {near[0]}?" if near else f"unknown member; known: {', '.join(members)}"
-            )
+            hint = meant(member, members) or f"known: {', '.join(members)}"
+            text = f"unknown member; {hint}"
         elif text == "Missing data for required field.":
             text = "is required"
         elif text == "Field may not be null.":

@@ -71,7 +71,7 @@ def test_an_unknown_command_is_wrong_usage():
 def test_a_mistyped_command_is_told_with_what_was_meant(words, meant):
     """At each level."""
     shown = CliRunner().invoke(chunter, words)
-    assert (2, True) == (shown.exit_code, f"Did you mean '{meant}'?" in shown.output)
+    assert (2, True) == (shown.exit_code, f"did you mean {meant}?" in shown.output)
 
 
 @pytest.mark.parametrize("words", [["run"], ["status"], ["doctor"], ["diag"], ["ping"], ["config", "show"]])
