@@ -63,8 +63,8 @@ class Leftovers:
         except OSError as fault:  # whoever looks later finds the process gone
             log.warning("runner.leftover_not_removed", extra={"pid": pid, "why": str(fault)})
 
-    def alive(self, besides: frozenset[int]) -> tuple[Running, ...]:
-        """Those left behind that still run, but for the processes ``besides``; files of dead ones are removed."""
+    def sweep(self, besides: frozenset[int]) -> tuple[Running, ...]:
+        """Remove the files of processes that are over; those that still run, but for the processes ``besides``."""
         found = []
         for path in sorted(self._run_dir.iterdir()) if self._run_dir.is_dir() else ():
             if not path.name.isdecimal() or int(path.name) in besides:

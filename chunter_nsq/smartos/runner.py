@@ -197,7 +197,7 @@ class Runner:
         """The changing tools that an agent which was killed has left running; files of those that ended are removed."""
         if self._leftovers is None:
             return ()
-        return await asyncio.to_thread(self._leftovers.alive, frozenset(self._errands))
+        return await asyncio.to_thread(self._leftovers.sweep, frozenset(self._errands))
 
     async def end_orphan(self, running: Running) -> None:
         """Kill the whole group of an orphan that nobody waits for, such as a stream whose reader was killed."""
@@ -260,7 +260,7 @@ class Runner:
         except Fault:
             self._tally.add(order.tool, failed=True, seconds=time.monotonic() - begun)
             if leftovers is not None:
-                leftovers.alive(frozenset(self._errands))  # without the file of the child that did not become a tool
+                leftovers.sweep(frozenset(self._errands))  # the child's, which did not become a tool, is one
             raise
         errand = Errand(order, replace(running, pid=process.pid), process, begun)
         self._errands[process.pid] = errand
