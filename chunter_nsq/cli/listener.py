@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from chunter_nsq.cli.exits import Failure
-from chunter_nsq.config import Config, ConfigInvalid, split_address
+from chunter_nsq.config import Config, ConfigInvalid, Paths, split_address
+from chunter_nsq.identity import IdentityUnusable, known_id
 
 STATUS = "/api/status"
 _SECONDS = 5.0
@@ -42,13 +43,29 @@ def listener(file: Path) -> tuple[str, int]:
     return host, port
 
 
-def asked(address: tuple[str, int]) -> Data:
-    """The agent's state; raises Failure when none answers there, or something else does."""
+def asked(paths: Paths) -> Data:
+    """The state of a tree's agent; raises Failure when none answers, or something else does, or another's agent."""
+    address = listener(paths.config)
     status, body = fetched(address, STATUS)
     told = _document(body)
     if status != _OK or told is None:
         raise Failure(f"what listens at {_where(address)} is no agent of this version: {STATUS} answered with {status}")
+    _check_own(told, address, paths)
     return told
+
+
+def _check_own(told: Data, address: tuple[str, int], paths: Paths) -> None:
+    """Two trees may name the same address; whose agent it is tells the host id, where the tree has one already."""
+    try:
+        own = known_id(paths)
+    except IdentityUnusable as fault:
+        raise Failure(f"whether this tree's agent answers cannot be told: {fault}") from None
+    found = told.get("host", own)
+    if own is not None and found != own:
+        raise Failure(
+            f"what listens at {_where(address)} is the agent of another host id, {found}; {paths.root} has {own}. "
+            "Is it the other one's tree that you mean? --root names it. Two agents need two values of status_listen."
+        )
 
 
 def fetched(address: tuple[str, int], path: str) -> tuple[int, bytes]:

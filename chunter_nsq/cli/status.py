@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from chunter_nsq.cli.listener import Data, asked, listener
+from chunter_nsq.cli.listener import Data, asked
 from chunter_nsq.cli.outline import outline, plain, table, width
 from chunter_nsq.cli.tree import tree_options
 from chunter_nsq.config import Paths
@@ -19,8 +19,8 @@ from chunter_nsq.config import Paths
 @tree_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def status(*, paths: Paths, as_json: bool) -> None:
-    """Show how the agent of this host does; exit 1 when it does not answer."""
-    told = asked(listener(paths.config))
+    """Show how the agent of this host does; exit 1 when it does not answer, or another host's does."""
+    told = asked(paths)
     click.echo(json.dumps(told) if as_json else "\n".join(report(told)))
 
 

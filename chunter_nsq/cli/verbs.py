@@ -51,6 +51,7 @@ def ping(paths: Paths) -> None:
     status, _body = fetched(listener(paths.config), "/healthz")
     if status != _OK:
         raise Failure(f"it answers with {status} instead of 200")
+    asked(paths)  # raises when it is another tree's
     click.echo("pong")
 
 
@@ -58,7 +59,7 @@ def ping(paths: Paths) -> None:
 @tree_options
 def connections(paths: Paths) -> None:
     """List the nsqd that the agent publishes to and reads from; exit 1 when one of the lists is empty."""
-    nsq = asked(listener(paths.config))["nsq"]
+    nsq = asked(paths)["nsq"]
     lists = [("publish", nsq["producer"]["connected"], nsq["producer"].get("last_error"))]
     lists += [(one["topic"], one["connected"], None) for one in nsq["consumers"]]
     for purpose, connected, reason in lists:
@@ -72,7 +73,7 @@ def connections(paths: Paths) -> None:
 @tree_options
 def update_memory(paths: Paths) -> None:
     """Print the memory accounting in MB, which the agent renews by itself with every look at services."""
-    for name, mib in asked(listener(paths.config)).get("memory", {}).items():
+    for name, mib in asked(paths).get("memory", {}).items():
         click.echo(f"{plain(name):<20}  {plain(mib)}")
 
 

@@ -107,6 +107,34 @@ def test_the_agent_of_a_tree_is_asked(agent, tmp_path):
     assert (0, STATE) == (shown.exit_code, json.loads(shown.stdout))
 
 
+@pytest.mark.parametrize("verb", ["status", "ping", "connections", "update_memory"])
+@pytest.mark.parametrize("file", ["hostid", "host_id"])
+def test_another_hosts_agent_is_told_from_this_ones(agent, tmp_path, file, verb):
+    """Both ids, the address, and status 1: what is well there says nothing of this tree's agent."""
+    agent.answer = (200, json.dumps(STATE).encode())
+    (tmp_path / "etc" / file).write_text("h2\n")
+    shown = CliRunner().invoke(chunter, [verb, "--root", str(tmp_path)])
+    assert (1, "") == (shown.exit_code, shown.stdout)
+    assert f"127.0.0.1:{agent.server_port} is the agent of another host id, h1; {tmp_path} has h2." in shown.stderr
+
+
+def test_the_agent_with_the_trees_host_id_is_shown(agent, tmp_path):
+    """The id in etc/hostid and the one that is told are the same."""
+    agent.answer = (200, json.dumps(STATE).encode())
+    (tmp_path / "etc" / "hostid").write_text("h1\n")
+    shown = CliRunner().invoke(chunter, ["status", "--root", str(tmp_path)])
+    assert (0, True) == (shown.exit_code, shown.stdout.startswith("hv1 (h1)"))
+
+
+def test_a_host_id_that_cannot_be_used_is_told(agent, tmp_path):
+    """With the file, in words: whose agent answers is not known."""
+    agent.answer = (200, json.dumps(STATE).encode())
+    (tmp_path / "etc" / "hostid").write_text("\n")
+    shown = CliRunner().invoke(chunter, ["status", "--root", str(tmp_path)])
+    assert (1, "") == (shown.exit_code, shown.stdout)
+    assert f"cannot be told: {tmp_path / 'etc' / 'hostid'} is empty" in shown.stderr
+
+
 @pytest.mark.parametrize("answer", [(404, b"{}"), (200, b"hello"), (200, b"[]")])
 def test_something_else_that_listens_is_told_from_an_agent(agent, tmp_path, answer):
     """Status 1 and its address."""
