@@ -115,6 +115,22 @@ def test_rollback_past_newer_snapshots_needs_force(host: Host):
     assert "zones/opt@a\n" == host.out("zfs", "list", "-H", "-t", "snapshot", "-o", "name", "zones/opt")
 
 
+def test_rollback_past_newer_bookmarks_needs_force(host: Host):
+    """They are in the way without their snapshots too, and go as those would; older ones and its own stay."""
+    for name in ("a", "b", "c"):
+        host.run("zfs", "snapshot", f"zones/opt@{name}")
+        host.out("zfs", "bookmark", f"zones/opt@{name}", f"#{name}")
+    host.out("zfs", "destroy", "zones/opt@c")
+    text = (
+        "cannot rollback to 'zones/opt@b': more recent snapshots or bookmarks exist\n"
+        "use '-r' to force deletion of the following snapshots and bookmarks:\nzones/opt#c\n"
+    )
+    assert (1, "", text) == said(host.run("zfs", "rollback", "zones/opt@b"))
+    assert (0, "", "") == said(host.run("zfs", "rollback", "-r", "zones/opt@b"))
+    marks = host.out("zfs", "list", "-H", "-t", "bookmark", "-o", "name", "zones/opt").split()
+    assert ["zones/opt#a", "zones/opt#b"] == marks
+
+
 def test_clones_keep_their_image(host: Host):
     """An image with clones cannot be destroyed, and says which they are."""
     host.create()

@@ -36,6 +36,12 @@ def bookmark_named(pool: Pool, name: str) -> Bookmark | None:
     return next((one for one in bookmarks(dataset) if one.name == name), None) if dataset else None
 
 
+def newer_marks(pool: Pool, target: Snapshot) -> list[Bookmark]:
+    """The marks of snapshots of the same dataset that were younger."""
+    dataset = pool.dataset(target.dataset)
+    return [one for one in bookmarks(dataset) if one.createtxg > target.createtxg] if dataset else []
+
+
 def mark(pool: Pool, snapshot: Snapshot, short: str) -> None:
     """Mark a snapshot."""
     pool.set_local(snapshot.dataset, {SIGN + short: f"{snapshot.guid} {snapshot.createtxg} {snapshot.creation}"})

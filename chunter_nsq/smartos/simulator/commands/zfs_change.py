@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from chunter_nsq.smartos.simulator import contents
+from chunter_nsq.smartos.simulator.bookmarks import newer_marks, unmark
 from chunter_nsq.smartos.simulator.commands.zfs_list import Options
 from chunter_nsq.smartos.simulator.files import exists
 from chunter_nsq.smartos.simulator.pool import SNAPSHOT_BYTES, Pool, Snapshot
@@ -94,8 +95,9 @@ def rollback(process: Process, words: list[str]) -> int:
     with pool:
         target = snapshot_named(pool, name)
         newer = newer_than(pool, target)
-        if newer and not options.flags & {"r", "R"}:
-            listing = "\n".join(one.name for one in newer)
+        in_the_way = [*newer, *newer_marks(pool, target)]
+        if in_the_way and not options.flags & {"r", "R"}:
+            listing = "\n".join(one.name for one in in_the_way)
             raise Refused(
                 f"cannot rollback to '{name}': more recent snapshots or bookmarks exist\n"
                 f"use '-r' to force deletion of the following snapshots and bookmarks:\n{listing}"
@@ -125,6 +127,8 @@ def roll_back(pool: Pool, target: Snapshot, newer: list[Snapshot]) -> None:
             raise Refused(f"cannot rollback to '{target.name}': clones of previous snapshots exist")
     for one in newer:
         pool.remove_snapshot(one.dataset, one.short)
+    for one in newer_marks(pool, target):
+        unmark(pool, one)
     pool.roll_back(target)
 
 
