@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 import pytest_asyncio
 from hearing import Hearing
+from memory_disk import memory_disk
 from nsq_servers import Nsqd
 from worlds import SHARED_MACHINES, Ears, Host
 
@@ -32,8 +33,13 @@ hypothesis.settings.load_profile("patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A suite that runs in the background was told to ignore ctrl-C, but the programs it tries are to hear it."""
+    """Folders of tests lie in memory where that can be.
+
+    A suite that runs in the background was told to ignore ctrl-C, but the programs it tries are to hear it.
+    """
     config.pluginmanager.register(Hearing(config), "hearing")
+    if memory := memory_disk():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from memory_disk import memory_disk
 from s3_proxy import FaultProxy
 from slowness import SLOWNESS
 
@@ -119,8 +120,7 @@ def prime(account: Account) -> None:
 @pytest.fixture(scope="session", name="weed")
 def _weed() -> Iterator[Weed]:
     """A real S3 server, in memory where there is some."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="weed-", dir=memory if os.access(memory, os.W_OK) else None) as place:
+    with tempfile.TemporaryDirectory(prefix="weed-", dir=memory_disk()) as place:
         server = Weed(Path(place)).start()
         yield server
         server.stop()
