@@ -8,7 +8,14 @@ from typing import Any
 
 from chunter_nsq.actions import Done, Lane, Subject, Yield, action
 from chunter_nsq.endings import DESTROYS, LARGE, MACHINE, TOOLS, Errors
-from chunter_nsq.errors import InvalidMessage, InvalidState, NotFound, Unsupported
+from chunter_nsq.errors import (
+    AlreadyExists,
+    InsufficientResources,
+    InvalidMessage,
+    InvalidState,
+    NotFound,
+    Unsupported,
+)
 from chunter_nsq.fifo.config import from_vmadm
 from chunter_nsq.messages.command import Command
 from chunter_nsq.messages.params import (
@@ -29,7 +36,15 @@ _LISTED = (
 )  # fmt: skip
 
 
-_POWER: Errors = MACHINE | {InvalidState: "it is in a state in which this cannot be done"} | TOOLS
+_STATE = "it is in a state in which this cannot be done, or something of it is in use"
+# What stands in the way of a boot zoneadm, dladm and zfs say, in vmadm's words.
+_BOOTS: Errors = {
+    NotFound: "there is no such machine here, or something is gone that it boots with",
+    InvalidState: _STATE,
+    AlreadyExists: "something that its boot makes is there already, such as a VNIC",
+    InsufficientResources: "there is too little memory or space for it to run",
+    Unsupported: "this host cannot run a machine of its kind",
+}
 
 
 @action("machine.list", form=MachineList, errors=LARGE | TOOLS)
@@ -66,7 +81,7 @@ async def info(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     lane=Lane.MACHINE,
     subject=Subject.REQUIRED,
     group="machine_api",
-    errors=_POWER,
+    errors=_BOOTS | TOOLS,
 )
 async def start(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Boot a machine; one that runs already is a success."""
@@ -85,7 +100,13 @@ async def start(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     lane=Lane.MACHINE,
     subject=Subject.REQUIRED,
     group="machine_api",
-    errors=MACHINE | {Unsupported: "a grace time is for kvm, bhyve and docker machines"} | TOOLS,
+    errors=MACHINE
+    | {
+        InvalidState: _STATE,
+        InsufficientResources: "there is too little memory or space to do it",
+        Unsupported: "a grace time is for kvm, bhyve and docker machines",
+    }
+    | TOOLS,
 )
 async def stop(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Shut a machine down, or halt it; one that is stopped already is a success."""
@@ -104,7 +125,7 @@ async def stop(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     lane=Lane.MACHINE,
     subject=Subject.REQUIRED,
     group="machine_api",
-    errors=_POWER,
+    errors=_BOOTS | TOOLS,
 )
 async def reboot(tools: Tools, command: Command) -> AsyncIterator[Yield]:
     """Reboot a machine; one that was on its way down when the agent ended is booted, one that is back is left."""

@@ -38,6 +38,8 @@ CHAIN = (BACKED, Sent("backup.create", "stopped", TWO))
 SLOW_SERVICES = Laid("var/simulator/latency.json", '{"smf start": 8, "smf stop": 8}')
 OUT_OF_SPACE = "out of space"
 CANNOT_DESTROY = "Failed to delete VM: Command failed: cannot destroy 'zones/x'"
+IN_USE = "Command failed: zoneadm: zone 'x': another zoneadm may have an operation in progress."
+NO_MEMORY = "Command failed: zoneadm: zone 'x': could not start zoneadmd: Not enough space"
 
 
 def fails(tool: str, subcommand: str, said: str = "internal error: I/O error") -> Struck:
@@ -69,6 +71,19 @@ def _services(verb: str, state: str = "online") -> tuple[Case, ...]:
         Case(Unsupported, "lx", wanted),
         Case(ToolFailed, "running", wanted, (ready, fails("svcadm", verb))),
         Case(ToolTimeout, "running", {**wanted, "timeout": 1}, (ready, SLOW_SERVICES, *restarting)),
+    )
+
+
+def _boots(verb: str, about: str) -> tuple[Case, ...]:
+    """What keeps a machine from booting, whichever verb of vmadm boots it."""
+    taken = "Command failed: dladm: vnic creation over igb0 failed: object already exists"
+    return (
+        Case(NotFound, "nobody"),
+        Case(InvalidState, about, before=(fails("vmadm", verb, IN_USE),)),
+        Case(AlreadyExists, about, before=(fails("vmadm", verb, taken),)),
+        Case(InsufficientResources, about, before=(fails("vmadm", verb, NO_MEMORY),)),
+        Case(Unsupported, about, before=(fails("vmadm", verb, "Bhyve not supported"),)),
+        *tools("vmadm", verb, about),
     )
 
 
@@ -172,21 +187,21 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
     "machine.start": (
         Case(None, "stopped"),
-        Case(NotFound, "nobody"),
         Case(InvalidState, "half"),
-        *tools("vmadm", "start", "running"),
+        *_boots("start", "running"),
     ),
     "machine.stop": (
         Case(None, "running", {"force": True}),
         Case(NotFound, "nobody"),
+        Case(InvalidState, "stopped", before=(fails("vmadm", "stop", IN_USE),)),
+        Case(InsufficientResources, "stopped", before=(fails("vmadm", "stop", NO_MEMORY),)),
         Case(Unsupported, "running", {"timeout": 5}, (Sent("machine.start", "running"),)),
         *tools("vmadm", "stop", "stopped"),
     ),
     "machine.reboot": (
         Case(None, "running", {"force": True}),
-        Case(NotFound, "nobody"),
         Case(InvalidState, "stopped"),
-        *tools("vmadm", "reboot", "running"),
+        *_boots("reboot", "running"),
     ),
     "machine.delete": (
         Case(None, "running"),
