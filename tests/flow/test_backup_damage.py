@@ -59,7 +59,6 @@ def flipped(bucket: Bucket, key: str, place: int, bit: int) -> Iterator[None]:
     bucket.put(key, kept)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.thorough
 async def test_a_bit_flipped_in_any_part(parted: Host, ears: Ears, bucket: Bucket):
     """Every part of every file: verification finds the very one, a restore refuses it, the machine is untouched."""
@@ -129,7 +128,6 @@ HARMS_UP = (
 HARMS_DOWN = ("drop", "error", "truncate", "flip", "ok_error")
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("status", [500, 503])
 @pytest.mark.thorough
 async def test_a_bad_line_costs_time_and_nothing_else(

@@ -132,7 +132,6 @@ async def test_as_another_machine(small: Host, ears: Ears):
     assert {uuid: "stopped", other: "stopped"} == states
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.thorough
 async def test_on_a_host_that_never_saw_the_machine(
     backed: Host, ears: Ears, tmp_path: Path, nsqd: Nsqd, zfs_pool: Pool, account: Account

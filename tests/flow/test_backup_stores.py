@@ -65,7 +65,6 @@ def _parts(bucket: Bucket, uuid: str) -> int:
     return sum(len(bucket.parts(one.key, one.upload_id) or ()) for one in bucket.uploads(f"{uuid}/"))
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.thorough
 async def test_store_and_agent_are_killed_meanwhile(
     beside: tuple[Host, FaultProxy, Bucket], ears: Ears, own_weed: Weed
@@ -97,7 +96,6 @@ async def test_store_and_agent_are_killed_meanwhile(
     assert then == picture(tree(host, uuid))
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.thorough
 async def test_a_store_that_restarts(beside: tuple[Host, FaultProxy, Bucket], ears: Ears, own_weed: Weed):
     """The agent waits for it, and the command succeeds as if nothing had been."""

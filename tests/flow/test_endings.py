@@ -23,7 +23,6 @@ KEPT = ("backup.list", "machine.reboot")
 SETTINGS = {"machine_timeout": "8s", "execute_api": "on"}
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("action", swept(sorted(ACTIONS), KEPT))
 async def test_every_way_to_end(
     ears: Ears, new_host: Callable[..., Host], bucket: Bucket, newer: dict[str, str], action: str

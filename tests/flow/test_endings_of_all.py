@@ -192,7 +192,6 @@ async def test_an_addition_is_not_made_twice(ears: Ears, new_host: Callable[...,
     assert 1 == sum(one.get("ip") == "10.0.7.7" for one in nics)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.thorough
 async def test_an_updater_that_is_gone(ears: Ears, new_host: Callable[..., Host]) -> None:
     """When nobody takes up what was asked of the updater, the update is interrupted."""

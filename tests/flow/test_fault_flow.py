@@ -28,7 +28,6 @@ FAULTS = (
 )
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(("tool", "source", "fault"), swept(FAULTS, FAULTS[1:2]))
 async def test_a_tool_that_fails_is_one_warning(
     ears: Ears, new_host: Callable[..., Host], tool: str, source: str, fault: tuple[str, ...]

@@ -45,7 +45,6 @@ def left(folder):
     return [*folder.glob("chunter-demo-*"), *(line for line in lines if str(folder) in line)]
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.thorough
 def test_the_demo_plays_to_its_end_on_plain_lines(folder):
     """Without a terminal: exit 0 in under 90 s, 100 columns of plain text, known types of events, nothing left."""

@@ -66,7 +66,6 @@ def test_every_event_error_and_key_is_told():
     assert [] == [key.name for key in KEYS.values() if f"| `{key.name}" not in operations]
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.thorough
 async def test_the_examples_are_what_happens_today():
     """Played again, each action answers and each event comes with the members that its example has."""

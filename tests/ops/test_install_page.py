@@ -50,7 +50,6 @@ async def until_ready(port):
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.thorough
 async def test_what_the_page_says_is_what_happens(new_site, nsqd, shop, workshop):
     """From the first download to the end: each block ends well, and a stranger to the host could follow."""
@@ -73,7 +72,6 @@ async def test_what_the_page_says_is_what_happens(new_site, nsqd, shop, workshop
     assert (site.root / "etc" / "hostid").exists()
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.thorough
 async def test_what_operators_type_later_works(new_site, nsqd, shop, workshop):
     """The blocks of operations.md, on a host that is installed and has the newest version."""

@@ -83,7 +83,6 @@ async def test_a_wrong_configuration_is_maintenance_until_it_is_mended(site: Sit
     await announced(ears, site, 2)
 
 
-@pytest.mark.timeout(200)
 @pytest.mark.thorough
 async def test_an_agent_that_cannot_go_on_is_tried_and_then_maintenance(site: Site, ears: Ears) -> None:
     """Exit status 95: a journal that is none; when it is out of the way svcadm clear is enough."""

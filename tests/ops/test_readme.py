@@ -130,7 +130,6 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
     one.end()
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.thorough
 def test_every_block_of_readme_does_what_it_says(reader):
     """Each shell block runs as written and ends well, and each line shown as output comes."""

@@ -42,7 +42,6 @@ def kept(site: Site) -> tuple[str, str, int]:
     return site.id, file.read_text(), file.stat().st_mode
 
 
-@pytest.mark.timeout(200)
 async def test_an_update_by_command_settles_what_ran_before(site: Site, ears: Ears, shop: Shop, workshop: Workshop):
     """The new version ends both: the create that ran, and host.update itself; identity, configuration, journal stay."""
     workshop.publish(shop.rel, workshop.build("0.2.0"))
@@ -69,7 +68,6 @@ async def test_an_update_by_command_settles_what_ran_before(site: Site, ears: Ea
     assert "rel-0.2.0\n" == (site.root / "etc" / "chunter.version").read_text()
 
 
-@pytest.mark.timeout(250)
 @pytest.mark.thorough
 async def test_a_version_that_fails_is_taken_back_by_itself(site: Site, ears: Ears, shop: Shop, workshop: Workshop):
     """Asked for by a command: it fails with the reason, an event tells it, and the version before does its work."""
@@ -92,7 +90,6 @@ async def test_a_version_that_fails_is_taken_back_by_itself(site: Site, ears: Ea
     assert [current] == [one.name for one in (site.root / "versions").iterdir()]
 
 
-@pytest.mark.timeout(250)
 @pytest.mark.parametrize("harm", ["refuses", "hangs", "deaf"])
 @pytest.mark.thorough
 async def test_bin_update_returns_from_what_does_not_work(
@@ -240,7 +237,6 @@ async def test_a_download_that_was_cut_goes_on_where_it_ended(site: Site, shop: 
     assert ["", "bytes=100000-", "bytes=200000-"] == [how for path, how in shop.asked if path.endswith(".gz")]
 
 
-@pytest.mark.timeout(250)
 @pytest.mark.thorough
 async def test_bin_update_goes_forth_and_back(site: Site, shop: Shop, workshop: Workshop):
     """Newest, named, older by force, another channel; the exit status says what happened."""
@@ -300,7 +296,6 @@ async def test_a_service_that_is_disabled_stays_so(site: Site, shop: Shop, works
     assert ("disabled", True) == (site.state(), site.current.startswith("0.2.0-"))
 
 
-@pytest.mark.timeout(250)
 @pytest.mark.thorough
 async def test_a_power_cut_amid_an_update_is_survived(site: Site, ears: Ears, shop: Shop, workshop: Workshop):
     """The boot goes on with it: the command ends in the new version, whose watch was cut short."""

@@ -54,7 +54,6 @@ async def until_it_is(site: Site, ears: Ears, version: str) -> None:
         await asyncio.sleep(0.1)
 
 
-@pytest.mark.timeout(250)
 @pytest.mark.thorough
 async def test_a_newer_journal_is_taken_back_too(site: Site, ears: Ears, shop: Shop, workshop: Workshop):
     """With what the failed version did: both commands keep their results, no event is missing, one create runs on."""
@@ -88,7 +87,6 @@ async def test_a_newer_journal_is_taken_back_too(site: Site, ears: Ears, shop: S
     assert 1 == len({event["epoch"] for event in ears.of("chunter.host.announce", site.id)})
 
 
-@pytest.mark.timeout(250)
 @pytest.mark.thorough
 async def test_a_journal_without_a_way_back_ends_in_words(site: Site, ears: Ears, shop: Shop, workshop: Workshop):
     """Exit status 4, the file and what to do; and who does that has the version before again."""
