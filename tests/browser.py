@@ -9,13 +9,15 @@ import os
 import re
 import shutil
 import signal
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient
 from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from chunter_nsq.smartos.group import POLL_SECONDS, is_populated, signal_group
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _START_SECONDS = 30.0
@@ -76,30 +78,48 @@ class Tab:
 
 
 @asynccontextmanager
-async def opened(url: str, folder: Path) -> AsyncIterator[Tab]:
-    """A page in a browser of its own, with everything that it says from its beginning."""
+async def opened(url: str) -> AsyncIterator[Tab]:
+    """A page in a browser of its own, with everything that it says from its beginning.
+
+    Its files are in a folder of its own, with a short name: there are Unix sockets among them.
+    """
     path = program()
     assert path is not None
-    browser = await asyncio.create_subprocess_exec(
-        path, *_FLAGS, f"--user-data-dir={folder}", "about:blank",
-        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        start_new_session=True, env={**os.environ, "HOME": str(folder)},
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(_START_SECONDS):
-            door = await _door(browser)
-            tabs = json.loads((await AsyncHTTPClient().fetch(f"http://{door}/json")).body)
-        socket = await websocket_connect(next(one["webSocketDebuggerUrl"] for one in tabs if one["type"] == "page"))
-        tab = Tab(socket)
-        for domain in ("Log", "Runtime", "Page"):
-            await tab.call(f"{domain}.enable")
-        await tab.call("Page.navigate", url=url)
-        await tab.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
-        yield tab
-        socket.close()
-    finally:
-        os.killpg(browser.pid, signal.SIGKILL)
-        await browser.wait()
+    with tempfile.TemporaryDirectory(prefix="browser-") as folder:
+        browser = await asyncio.create_subprocess_exec(
+            path, *_FLAGS, f"--user-data-dir={folder}/profile", "about:blank",
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+            start_new_session=True, env={**os.environ, "HOME": folder, "TMPDIR": folder},
+        )  # fmt: skip
+        try:
+            async with _tab(browser) as tab:
+                await tab.call("Page.navigate", url=url)
+                await tab.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
+                yield tab
+        finally:
+            await _end(browser)
+
+
+@asynccontextmanager
+async def _tab(browser: asyncio.subprocess.Process) -> AsyncIterator[Tab]:
+    async with asyncio.timeout(_START_SECONDS):
+        door = await _door(browser)
+        tabs = json.loads((await AsyncHTTPClient().fetch(f"http://{door}/json")).body)
+    socket = await websocket_connect(next(one["webSocketDebuggerUrl"] for one in tabs if one["type"] == "page"))
+    tab = Tab(socket)
+    for domain in ("Log", "Runtime", "Page"):
+        await tab.call(f"{domain}.enable")
+    yield tab
+    socket.close()
+
+
+async def _end(browser: asyncio.subprocess.Process) -> None:
+    """Kill it with all its processes, and wait until none is there to write into its folder."""
+    signal_group(browser.pid, signal.SIGKILL)
+    await browser.wait()
+    async with asyncio.timeout(_START_SECONDS):
+        while is_populated(browser.pid):
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def _door(browser: asyncio.subprocess.Process) -> str:

@@ -70,6 +70,7 @@ class Weed:
         if process is not None:
             process.kill()
             process.wait(STOP_SECONDS)
+            weed.remove_sockets(self.ports)
 
     def new_bucket(self) -> Account:
         """An account on a bucket that nobody else uses."""

@@ -16,6 +16,7 @@ SECRET_KEY = "test-secret-key"  # noqa: S105 - of a store on loopback that is th
 ENVIRONMENT = {"WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
 _SECOND_PORT = 10_000
 _LOWEST_PORT, _HIGHEST_PORT = 10_000, 22_000
+SOCKETS = Path("/tmp")  # noqa: S108 - the program knows no other place for them
 _ACTIONS = ("Admin", "Read", "Write", "List", "Tagging")
 
 
@@ -66,6 +67,21 @@ def arguments(folder: Path, ports: Sequence[int], s3_grpc: int | None = None) ->
         "-s3.port.lance=0",
         "-master.volumeSizeLimitMB=64",
     ]
+
+
+def remove_sockets(ports: Sequence[int], s3_grpc: int | None = None) -> None:
+    """Remove the local sockets that a program which was started with these ports and is over has left behind."""
+    master, volume, filer, s3 = ports
+    doors = {
+        "master-grpc": master + _SECOND_PORT,
+        "volume-grpc": volume + _SECOND_PORT,
+        "filer-grpc": filer + _SECOND_PORT,
+        "filer": filer,
+        "s3-grpc": s3_grpc or s3 + _SECOND_PORT,
+        "s3": s3,
+    }
+    for door, port in doors.items():
+        (SOCKETS / f"seaweedfs-{door}-{port}.sock").unlink(missing_ok=True)
 
 
 def _free_port_pair() -> int:

@@ -155,7 +155,8 @@ def keep_store(folder: Path, port: int) -> int:
     are elsewhere each time, else it would wait as long for the one that it was before.
     """
     *others, grpc = weed.free_ports()
-    argv = [weed.program(), *weed.arguments(folder, [*others, port], grpc)]
+    ports = [*others, port]
+    argv = [weed.program(), *weed.arguments(folder, ports, grpc)]
     asked: list[int] = []
     with (folder / "store.log").open("wb") as log:
         child = subprocess.Popen(
@@ -166,6 +167,7 @@ def keep_store(folder: Path, port: int) -> int:
         signal.signal(number, lambda number, _: (asked.append(number), child.kill()))
     _await_bucket(account(port), child)
     status = child.wait()
+    weed.remove_sockets(ports, grpc)
     if not asked:
         print((folder / "store.log").read_text(errors="replace")[-2000:], file=sys.stderr)
     return 0 if asked else status or 1

@@ -25,6 +25,7 @@ from chunter_nsq.storage.bucket import Bucket
 from chunter_nsq.storage.catalogue import commit, page, remove
 from chunter_nsq.storage.profiles import MIB, PROFILES
 from chunter_nsq.storage.verify import verify_catalogue, verify_hash, wanted
+from tools import weed
 
 pytest_plugins = ("zfs_pool", "s3_servers", "backup_parts")
 
@@ -52,6 +53,20 @@ async def beside(
         async with on_real_zfs(tmp_path / "beside", nsqd, zfs_pool, settings, request.node.name) as host:
             yield host, proxy, bucket
     bucket.close()
+
+
+def test_a_store_that_is_killed_leaves_no_sockets(own_weed: Weed) -> None:
+    """Those that it had in /tmp are gone with it."""
+    mine = {str(port) for first in own_weed.ports for port in (first, first + 10_000)}
+    before = _sockets(mine)
+    own_weed.stop()
+
+    assert 6 == len(before)
+    assert [] == _sockets(mine)
+
+
+def _sockets(ports: set[str]) -> list[str]:
+    return [one.name for one in weed.SOCKETS.glob("seaweedfs-*.sock") if one.stem.rpartition("-")[2] in ports]
 
 
 async def parts_are_there(bucket: Bucket, uuid: str, count: int) -> None:

@@ -96,12 +96,12 @@ async def head(host: Host) -> bytes:
 
 
 @pytest.mark.skipif(browser.program() is None, reason="there is no browser on this machine")
-async def test_the_page_lives_in_a_real_browser(ears: Ears, new_host: Callable[..., Host], tmp_path) -> None:
+async def test_the_page_lives_in_a_real_browser(ears: Ears, new_host: Callable[..., Host]) -> None:
     """It shows the host, its machines and what happens to them, without a complaint, and takes no text for markup."""
     host = await new_host(zones=2).start().ready()
     machine = next(one.stem for one in (host.platform / "etc" / "zones").glob("*-*.xml"))
     await ears.when(lambda: ears.of("chunter.memory.update") != [])
-    async with browser.opened(f"http://127.0.0.1:{host.status_port}/", tmp_path / "browser") as tab:
+    async with browser.opened(f"http://127.0.0.1:{host.status_port}/") as tab:
         await tab.until("document.getElementById('ready').textContent === 'ready'")
         await tab.until("document.querySelectorAll('#machines .good').length === 2")
         assert "smartos01" == await tab.value("document.getElementById('alias').textContent")

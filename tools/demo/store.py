@@ -42,7 +42,7 @@ class Store:
     """SeaweedFS with one bucket; its data are thrown away with ``folder``."""
 
     def __init__(self, folder: Path) -> None:
-        ports = weed.free_ports()
+        self._ports = ports = weed.free_ports()
         try:
             program = str(weed.program())
         except FileNotFoundError as fault:
@@ -77,6 +77,7 @@ class Store:
             with contextlib.suppress(asyncio.CancelledError, PartMissing):
                 await self._starting
         self._part.kill()
+        weed.remove_sockets(self._ports)
 
     async def _start(self) -> None:
         await self._part.start()
