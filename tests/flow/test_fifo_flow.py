@@ -90,6 +90,7 @@ async def test_what_is_going_to_be_is_told(ears: Ears, host: Host) -> None:
 
 async def test_a_container_takes_its_command_from_its_image(ears: Ears, host: Host) -> None:
     """The image is imported first, then its own command is what the container runs; it is not booted by itself."""
+    host.tool("imgadm", "delete", CONTAINER)  # which an earlier attempt may have imported
     dataset = {"type": "zone", "zone_type": "docker", "uuid": CONTAINER, "kernel_version": "4.3.0"}
     params = {"package": PACKAGE, "dataset": dataset, "config": CONFIG, "dry_run": True}
     planned = (await ears.result(host.send("machine.create", new_uuid(), params=params)))["result"]
