@@ -57,9 +57,10 @@ def silence(action: str, host: str, seconds: float) -> str:
 
 def other(data: Data, action: str) -> str:
     """The id belongs to an earlier command, of which the host told again."""
+    about = f" of {plain(data['uuid'])}" if data.get("uuid") else ""
     return (
         f"{action} was not run: {plain(data.get('host'))} had the id {plain(data.get('command'))} before, for "
-        f"{plain(data.get('action'))}, which is {plain(data.get('status'))}. Use a new --id, or none."
+        f"{plain(data.get('action'))}{about}, which is {plain(data.get('status'))}. Use a new --id, or none."
     )
 
 

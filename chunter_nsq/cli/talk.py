@@ -83,7 +83,7 @@ class Talk:
             self._document(answer.late(asked, self.timeout_seconds))
             return Exit.TIMED_OUT
         for data in heard:
-            if data.get("action") not in (order.action, None):
+            if not self._is_own(data):
                 click.echo(answer.other(data, order.action), err=True)
             elif not is_final(data):
                 click.echo(answer.unfinished(data, self.timeout_seconds), err=True)
@@ -93,7 +93,7 @@ class Talk:
                 continue  # told when it came
             elif self.is_json:
                 self._document(data)
-            elif data.get("action") in (order.action, None):
+            elif self._is_own(data):
                 is_good = data.get("status") == "succeeded"
                 click.echo("\n".join(self.summary(data) if is_good else answer.failure(data)), err=not is_good)
         return max(self._status(data) for data in heard)
@@ -104,9 +104,16 @@ class Talk:
             is_read = sys.stdout.isatty() and self.order.host != EVERYBODY
             click.echo(json.dumps(data, indent=2 if is_read else None))
 
+    def _is_own(self, data: Data) -> bool:
+        """Whether it is of this action and machine, and not of an earlier command under the same id."""
+        order = self.order
+        return data.get("action") in (order.action, None) and (
+            order.uuid is None or data.get("uuid") in (order.uuid, None)
+        )
+
     def _status(self, data: Data) -> Exit:
-        """A result of another action under the same id is no success of this one."""
-        return self.judge(data) if data.get("action") in (self.order.action, None) else Exit.FAILED
+        """A result of another command under the same id is no success of this one."""
+        return self.judge(data) if self._is_own(data) else Exit.FAILED
 
 
 async def only_host(client: Client) -> str:

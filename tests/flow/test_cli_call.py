@@ -21,6 +21,7 @@ from chunter_nsq.bus.settings import Tls
 pytestmark = pytest.mark.counted
 
 VM = "5e0c6a2b-0000-4000-8000-000000000001"
+OTHER = "5e0c6a2b-0000-4000-8000-000000000002"
 DONE = {"status": "succeeded", "result": {"state": "stopped"}}
 REFUSAL = {"code": "invalid_state", "message": "The machine runs", "details": {"argv": ["vmadm", "stop"]}}
 
@@ -163,6 +164,22 @@ async def test_an_id_of_another_action_is_no_success(nsqd):
         ended = await chunter("call", "--host", "hv1", "machine.start", "--uuid", VM, "--id", "x", nsqd=nsqd)
     assert (1, "") == (ended.status, ended.out)
     assert "machine.start was not run" in ended.err
+
+
+async def test_an_id_of_another_machine_is_no_success(nsqd):
+    """The machine of the earlier command is named, and nothing of its result is shown as this one's."""
+    before = {**DONE, "uuid": OTHER, "duplicate": True}
+    async with responding(nsqd, {"machine.stop": [before]}):
+        ended = await chunter("call", "--host", "hv1", "machine.stop", "--uuid", VM, "--id", "x", nsqd=nsqd)
+    assert (1, "") == (ended.status, ended.out)
+    assert f"machine.stop was not run: {HOST} had the id x before, for machine.stop of {OTHER}," in ended.err
+
+
+async def test_the_same_command_again_has_the_result_that_it_had(nsqd):
+    """A repetition under its id is a success, as the first time."""
+    async with responding(nsqd, {"machine.stop": [{**DONE, "duplicate": True}]}):
+        ended = await chunter("call", "--host", "hv1", "machine.stop", "--uuid", VM, "--id", "x", nsqd=nsqd)
+    assert (0, "") == (ended.status, ended.err)
 
 
 async def test_a_command_is_signed_with_the_key_of_a_file(nsqd, tmp_path):
