@@ -51,6 +51,7 @@ def arguments(folder: Path, ports: Sequence[int], s3_grpc: int | None = None) ->
     identities.write_text(json.dumps({"identities": [owner]}))
     master, volume, filer, s3 = ports
     return [
+        "-logtostderr",  # and not into files in /tmp as well
         "server",
         f"-dir={folder}",
         "-ip=127.0.0.1",
@@ -66,6 +67,7 @@ def arguments(folder: Path, ports: Sequence[int], s3_grpc: int | None = None) ->
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-master.volumeSizeLimitMB=64",
+        "-master.telemetry=false",
     ]
 
 
