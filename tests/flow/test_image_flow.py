@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from slowness import SLOWNESS
 from worlds import BASE_IMAGE, SHARED_MACHINES, Ears, Host, new_uuid
 
 from chunter_nsq.smartos.simulator import faults
@@ -17,7 +18,10 @@ MINIMAL = "85d0f826-0131-11ed-973d-2bfeef68011f"
 
 @pytest.fixture
 def host(shared: Host) -> Host:
-    """One for all; each test takes away the images that others want to import, and what makes imgadm slow."""
+    """One for all; each test begins without the images that it imports, and with an imgadm of the usual pace."""
+    _slow(shared)
+    for image in (ALPINE, MINIMAL):
+        shared.tool("imgadm", "delete", image)
     return shared
 
 
@@ -26,19 +30,27 @@ def _slow(host: Host, **seconds: float) -> None:
     file.write_text(json.dumps({f"imgadm {verb}".replace("import_", "import"): one for verb, one in seconds.items()}))
 
 
+async def _half_there(host: Host) -> None:
+    """Returns when an import has begun to receive."""
+    async with asyncio.timeout(30 * SLOWNESS):
+        while not any("partial" in name for name in await asyncio.to_thread(_datasets, host)):
+            await asyncio.sleep(0.1)
+
+
 def _datasets(host: Host) -> list[str]:
     return host.tool("zfs", "list", "-H", "-o", "name").stdout.split()
 
 
 async def test_an_image_comes_and_goes(ears: Ears, host: Host) -> None:
     """import, list and delete each tell the image; what is there already is a success, what is not is not found."""
+    before = len(host.invocations("imgadm"))
     done = await ears.result(host.send("image.import", params={"image": ALPINE}))
     assert "succeeded" == done["status"], done
     assert ("alpine-3", "lx-dataset") == (done["result"]["image"]["name"], done["result"]["image"]["type"])
     listed = (await ears.result(host.send("image.list")))["result"]["images"]
     assert {BASE_IMAGE, ALPINE} <= {one["uuid"] for one in listed}
     assert "succeeded" == (await ears.result(host.send("image.import", params={"image": ALPINE})))["status"]
-    assert 1 == sum({"import", ALPINE} <= set(argv) for argv in host.invocations("imgadm"))
+    assert 1 == sum({"import", ALPINE} <= set(argv) for argv in host.invocations("imgadm")[before:])
     done = await ears.result(host.send("image.delete", params={"image": ALPINE}))
     assert (ALPINE, "succeeded") == (done["result"]["image"]["uuid"], done["status"])
     assert f"zones/{ALPINE}" not in _datasets(host)
@@ -48,10 +60,11 @@ async def test_an_image_comes_and_goes(ears: Ears, host: Host) -> None:
 
 async def test_one_import_at_a_time(ears: Ears, host: Host) -> None:
     """Commands for the same image wait for each other; a failed one leaves nothing behind and says why."""
+    before = len(host.invocations("imgadm"))
     _slow(host, import_=1.5)
     both = [host.send("image.import", params={"image": MINIMAL}) for _ in range(2)]
     assert ["succeeded"] * 2 == [(await ears.result(one))["status"] for one in both]
-    assert 1 == sum({"import", MINIMAL} <= set(argv) for argv in host.invocations("imgadm"))
+    assert 1 == sum({"import", MINIMAL} <= set(argv) for argv in host.invocations("imgadm")[before:])
     _slow(host)
     unknown = await ears.result(host.send("image.import", params={"image": new_uuid()}))
     assert "not_found" == unknown["error"]["code"]
@@ -82,8 +95,7 @@ async def test_an_import_can_be_cancelled(ears: Ears, host: Host) -> None:
     """command.cancel ends the download, and nothing of it stays."""
     _slow(host, import_=20.0)
     command = host.send("image.import", params={"image": ALPINE})
-    while f"zones/{ALPINE}-partial" not in await asyncio.to_thread(_datasets, host):
-        await asyncio.sleep(0.1)
+    await _half_there(host)
     await ears.result(host.send("command.cancel", params={"command": command}))
 
     assert "cancelled" == (await ears.result(command))["status"]
@@ -116,8 +128,7 @@ async def test_a_cancelled_docker_import_leaves_no_half_layer(ears: Ears, host: 
     host.tool("imgadm", "sources", "--add-docker-hub")
     _slow(host, import_=20.0)
     command = host.send("image.import", params={"image": "redis"})
-    while not any("partial" in name for name in await asyncio.to_thread(_datasets, host)):
-        await asyncio.sleep(0.1)
+    await _half_there(host)
     await ears.result(host.send("command.cancel", params={"command": command}))
 
     assert "cancelled" == (await ears.result(command))["status"]
