@@ -90,8 +90,17 @@ class Host:
         return f"chunter.command.{self.id}"
 
     def machine(self) -> str:
-        """One of the machines that the host was made with, another each time; they run."""
-        return self._machines.pop()
+        """One of the machines that the host was made with, another each time; they run.
+
+        When there is none left, because a test has a second attempt, one is made.
+        """
+        return self._machines.pop() if self._machines else self._another()
+
+    def _another(self) -> str:
+        wanted = {**payload(), "uuid": new_uuid()}
+        made = self.tool("vmadm", "create", stdin=json.dumps(wanted))
+        assert made.returncode == 0, made.stderr
+        return str(wanted["uuid"])
 
     @property
     def pid(self) -> int:
