@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from chunter_nsq.database import Database
 from chunter_nsq.drops import TYPE as DROPPED
 from chunter_nsq.messages.events import SIZE_LIMIT_BYTES, Event, Note, encode, timestamp
+from chunter_nsq.notes import Notes
 from chunter_nsq.sender import Publish, Row, Sender
 from chunter_nsq.shelf import PLACES_PER_TOPIC, Shelf, Topic
 
@@ -68,6 +69,7 @@ class Outbox:
         self._prefix = prefix
         self._host = host
         self._shelf = Shelf()
+        self._notes = Notes()
         self._senders: dict[str, Sender] = {}
         self._publish: Publish | None = None
         self._permanent: type[Exception] = EventTooLarge
@@ -108,7 +110,7 @@ class Outbox:
         stamp = timestamp(now)
         for event in events:
             if isinstance(event, Note):
-                _remember(connection, event)
+                self._notes.add(event)
                 continue
             name = event.topic if event.absolute else f"{self._prefix}.{event.topic}"
             topic = self._shelf.topic(connection, name, is_essential=event.essential)
@@ -117,30 +119,19 @@ class Outbox:
                 raise EventTooLarge(f"an event of {len(body)} bytes for {name}; NSQ carries {SIZE_LIMIT_BYTES}")
             self._shelf.add(connection, topic, now, body)
             for note in event.notes:
-                _remember(connection, note)
+                self._notes.add(note)
 
     async def recall(self, space: str) -> dict[str, str]:
         """What was remembered in ``space`` with the events written so far."""
-        rows = await self._database.submit(
-            lambda connection: connection.execute("SELECT key, value FROM notes WHERE space = ?", (space,)).fetchall()
-        )
-        return dict(rows)
+        return await self._database.submit(lambda connection: self._notes.recall(connection, space))
 
     async def recall_keys(self, space: str) -> set[str]:
         """What something was remembered of in ``space``."""
-        rows = await self._database.submit(
-            lambda connection: connection.execute("SELECT key FROM notes WHERE space = ?", (space,)).fetchall()
-        )
-        return {key for (key,) in rows}
+        return await self._database.submit(lambda connection: self._notes.recall_keys(connection, space))
 
     async def recall_some(self, space: str, keys: Collection[str]) -> dict[str, str]:
         """What was remembered in ``space`` of these."""
-
-        def work(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-            query = "SELECT key, value FROM notes WHERE space = ? AND key = ?"
-            return [row for key in keys for row in connection.execute(query, (space, key))]
-
-        return dict(await self._database.submit(work))
+        return await self._database.submit(lambda connection: self._notes.recall_some(connection, space, keys))
 
     async def topics(self) -> frozenset[str]:
         """The topics that something was ever written to."""
@@ -200,10 +191,11 @@ class Outbox:
     # Participant of the database: on its thread.
 
     def before_commit(self, connection: sqlite3.Connection) -> None:
-        """Write marks and counters, and make room."""
+        """Write notes, marks and counters, and make room."""
         drops = self._shelf.settle(connection, self.limit_bytes)
         self.write(connection, [Event("announce", DROPPED, self._host, data) for data in drops.data()])
         self._shelf.finish(connection)
+        self._notes.write(connection)
 
     def committed(self) -> Callable[[], None] | None:
         """Queue what was written to its senders."""
@@ -211,8 +203,9 @@ class Outbox:
         return (lambda: self._deliver(fresh, forgotten)) if fresh or forgotten else None
 
     def rolled_back(self) -> None:
-        """Take back the sequences."""
+        """Take back the sequences and the notes."""
         self._shelf.rolled_back()
+        self._notes.rolled_back()
 
     # On the loop.
 
@@ -281,10 +274,3 @@ class Outbox:
         for name, sender in list(self._senders.items()):
             if not sender.waiting and sender.sent == self._shelf.sent(name):
                 del self._senders[name]
-
-
-def _remember(connection: sqlite3.Connection, note: Note) -> None:
-    if note.value is None:
-        connection.execute("DELETE FROM notes WHERE space = ? AND key = ?", (note.space, note.key))
-    else:
-        connection.execute("REPLACE INTO notes VALUES (?, ?, ?)", (note.space, note.key, note.value))
