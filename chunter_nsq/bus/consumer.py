@@ -40,6 +40,8 @@ LATE_SECONDS = 0.02  # a message that nsqd was sending while it confirmed CLS
 
 CANCEL_SECONDS = 2.0
 
+IN_FLIGHT = 250  # a message in hand takes 3 KB of memory; twice as many are hardly answered sooner
+
 _HEAD = struct.Struct(">qH16s")  # time in ns, attempts, id
 
 
@@ -78,7 +80,7 @@ class Consumer:
         channel: str,
         accept: Callable[[Delivery], Awaitable[None]],
         *,
-        max_in_flight: int = 500,
+        max_in_flight: int = IN_FLIGHT,
         requeue_seconds: float = 5.0,
     ) -> None:
         self._connection = connection
