@@ -150,21 +150,21 @@ class Journal:
         events: Sequence[Event | Note],
     ) -> Record | None:
         """Write a new record and what is told of it; a known command is told again instead."""
-        known = _find(connection, fresh.id)
-        if known is not None:
-            self._outbox.write(connection, [known.event(self._host, duplicate=True)])
-            return known
-        if nonce is not None:
-            _use(connection, nonce, fresh.received)
-        connection.execute(
+        entered = connection.execute(
             "INSERT INTO commands (id, action, uuid, reply_to, traceparent, document, status, result, error, received,"
-            " finished) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " finished) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
             (
                 fresh.id, fresh.action, fresh.uuid, fresh.reply_to, fresh.traceparent,
                 "" if document is None else compact(document), fresh.status, _text(fresh.result), _text(fresh.error),
                 fresh.received, fresh.finished,
             ),
         )  # fmt: skip
+        known = _find(connection, fresh.id) if not entered.rowcount else None
+        if known is not None:
+            self._outbox.write(connection, [known.event(self._host, duplicate=True)])
+            return known
+        if nonce is not None:
+            _use(connection, nonce, fresh.received)
         self._outbox.write(connection, events)
         return None
 
