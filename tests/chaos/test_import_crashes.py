@@ -31,6 +31,13 @@ def _partial(host: Host) -> set[str]:
     return {name for name in _datasets(host) if "partial" in name}
 
 
+def _is_begun(host: Host) -> bool:
+    """There is half an image, and the agent has noted it."""
+    with closing(sqlite3.connect(host.root / "var" / "chunter.db")) as journal:
+        noted = "".join(value for (value,) in journal.execute("SELECT value FROM notes WHERE space = 'backup'"))
+    return any(name in noted for name in _partial(host))
+
+
 async def _killed_half_way(
     ears: Ears, host: Host, action: str, *, with_tools: bool = True, **members: Any
 ) -> tuple[str, str | None]:
@@ -42,7 +49,7 @@ async def _killed_half_way(
     uuid = new_uuid() if action == "machine.create" else None
     command = host.send(action, uuid, params=WAYS[action], **members)
     await ears.when(lambda: "accepted" in ears.statuses(command))
-    while not await asyncio.to_thread(_partial, host):
+    while not await asyncio.to_thread(_is_begun, host):
         await asyncio.sleep(0.05)
     host.kill()
     if with_tools:

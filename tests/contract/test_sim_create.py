@@ -144,7 +144,7 @@ def test_bad_json_is_refused(host: Host):
 
 def test_provisioning_is_visible_while_it_lasts(host: Host):
     """Other commands see configured, incomplete, installed, and state provisioning with its expiry."""
-    host.latency(vmadm_create=3.0)
+    host.latency(vmadm_create=8.0)
     process = host.start("vmadm", "create")
     process.stdin.write(json.dumps({"uuid": WEB, "brand": "joyent", "image_uuid": BASE}))
     process.stdin.close()

@@ -91,7 +91,7 @@ def test_zones_whose_names_begin_alike_are_mixed(host: Host):
 def test_services_start_one_after_the_other_when_a_zone_boots(host: Host):
     """Offline, on the way to online, online; every boot is told by new times; a stopped zone is not listed."""
     host.create()
-    host.latency(smf_boot=4.0)
+    host.latency(smf_boot=60.0)
     host.run("vmadm", "stop", WEB)
     assert WEB not in {row[0] for row in rows(host)}
     host.run("vmadm", "start", WEB)
@@ -99,6 +99,7 @@ def test_services_start_one_after_the_other_when_a_zone_boots(host: Host):
     assert {("offline", "-"), ("offline", "online")} <= states
     starred = host.out("svcs", "-H", "-o", "state", "-z", WEB)
     assert "offline*" in starred.split()
+    host.latency(smf_boot=1.0)
     wait_for(lambda: {"online", "disabled", "legacy_run"} == {row[1] for row in rows(host) if row[0] == WEB})
     assert {"-"} == {row[2] for row in rows(host) if row[0] == WEB}
 

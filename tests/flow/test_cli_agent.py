@@ -2,13 +2,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 
 import pytest
-from cli_parts import chunter
+from cli_parts import chunter, start
+from nsq_servers import Nsqd
 from worlds import BASE_IMAGE
 
 pytestmark = pytest.mark.counted
+
+
+@pytest.fixture
+def nsqd(quick_nsqd: Nsqd) -> Nsqd:
+    """The command line listens on ephemeral channels."""
+    return quick_nsqd
 
 
 async def test_a_day_at_the_command_line(new_host, nsqd):
@@ -26,7 +34,7 @@ async def test_a_day_at_the_command_line(new_host, nsqd):
 
     machines = await chunter("call", "--host", name, "machine.list", "--json", nsqd=nsqd)
     uuid = machines.document["result"]["machines"][0]["uuid"]
-    watched = asyncio.create_task(chunter("tail", "zone", "--for", "8", nsqd=nsqd))
+    watched = await start("tail", "zone", environment={"CHUNTER_NSQD_HTTP": nsqd.http_address})
     async with asyncio.timeout(10):
         while not nsqd.topic("chunter.zone").get("channels"):
             await asyncio.sleep(0.02)
@@ -38,8 +46,14 @@ async def test_a_day_at_the_command_line(new_host, nsqd):
     mistyped = await chunter("call", "--host", name, "machine.stop", "--uuid", uuid, "-p", "forse=true", nsqd=nsqd)
     assert (4, "") == (mistyped.status, mistyped.out)
     assert "did you mean force?" in mistyped.err
-    told = [line.split()[4] for line in (await watched).out.splitlines()]
-    assert ["shutting_down", "stopped"] == [state for state in told if state in {"shutting_down", "stopped"}]
+    told: list[str] = []
+    async with asyncio.timeout(20):
+        while "stopped" not in told:
+            told.append((await watched.stdout.readline()).decode().split()[4])
+    assert "shutting_down" in told
+    watched.send_signal(signal.SIGINT)
+    assert (b"", b"Following chunter.zone; ctrl-C ends.\n") == await watched.communicate()
+    assert 0 == watched.returncode
 
     assert 0 == await host.stop()
     gone = await chunter("status", "--root", str(host.root))

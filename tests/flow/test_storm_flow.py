@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from nsq_servers import Nsqd
@@ -27,11 +26,9 @@ ZONES = 96  # 5,000 changes leave some of them at another place of their round t
 
 
 @pytest.fixture
-def nsqd(tmp_path: Path) -> Iterator[Nsqd]:
-    """One that keeps what it has in memory: nobody kills it, and a disk may be slower than a storm."""
-    server = Nsqd(tmp_path / "nsqd").start()
-    yield server
-    server.stop()
+def nsqd(quick_nsqd: Nsqd) -> Nsqd:
+    """A disk may be slower than a storm."""
+    return quick_nsqd
 
 
 class Told:
