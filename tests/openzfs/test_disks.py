@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ async def test_disks_return_block_for_block(ears: Ears, calm: Host, bucket: Buck
         points[name] = {disk: await volumes.scribble(disk, chance, 200) for disk in disks}
         made = await good(calm, ears, "backup.create", uuid, snapshot=name, delete="snapshot", **parent)
         assert {f"{uuid}/{name}{ending}" for ending in ("", "-disk0", "-disk1", ".xml")} == set(made["files"])
-        assert [] == _snapshots(calm, uuid)
+        assert [] == _named(calm, uuid, "snapshot")
         parent = {"parent": name}
     sends = [argv for argv in calm.invocations("zfs") if argv[1:2] == ["send"]]
     bases = [argv[-2] for argv in sends if "-i" in argv]
@@ -75,6 +76,34 @@ async def test_disks_return_block_for_block(ears: Ears, calm: Host, bucket: Buck
     assert 2 * 5 == len(keys(bucket, uuid))
 
 
+@pytest.mark.parametrize("packing", ["auto"])
+async def test_a_bookmark_goes_with_its_backup(ears: Ears, calm: Host, bucket: Bucket) -> None:
+    """Of what is deleted or pruned no bookmark stays on any disk; from those that stay the next increment is made."""
+    uuid, disks = await _with_disks(calm, ears, "bhyve")
+    marks: dict[str, set[str]] = {}
+    for name, parent in (("old", {}), ("full", {}), ("more", {"parent": "full"})):
+        await good(calm, ears, "backup.create", uuid, snapshot=name, delete="snapshot", **parent)
+        guids = json.loads(bucket.get(f"{uuid}/{name}.manifest.json"))["snapshot"]["guids"]
+        marks[name] = {f"{dataset}#chunter-{guid}" for dataset, guid in guids.items()}
+        assert {f"zones/{uuid}", *disks} == set(guids)
+    assert marks["old"] | marks["full"] | marks["more"] == set(_named(calm, uuid, "bookmark"))
+
+    await good(calm, ears, "backup.delete", uuid, snapshot="more", where="both")
+    assert marks["old"] | marks["full"] == set(_named(calm, uuid, "bookmark"))
+    await good(calm, ears, "backup.prune", uuid, keep={"last": 1})
+    assert marks["full"] == set(_named(calm, uuid, "bookmark"))
+
+    chance, volumes = dice(), Volumes(calm.base)
+    expected = {disk: await volumes.scribble(disk, chance, 50) for disk in disks}
+    await good(calm, ears, "backup.create", uuid, snapshot="next", parent="full", delete="snapshot")
+    assert all([differing(expected[disk], await volumes.scribble(disk, chance, 50)) for disk in disks])
+    back = await good(calm, ears, "backup.restore", uuid, snapshot="next")
+    assert ["full", "next"] == [step["snapshot"] for step in back["path"]]
+    assert {disk: [] for disk in disks} == {
+        disk: differing(expected[disk], await volumes.content(disk)) for disk in disks
+    }
+
+
 async def _with_disks(host: Host, ears: Ears, brand: str) -> tuple[str, list[str]]:
     """A stopped machine with two disks, the first of an image; its uuid, and the volumes as the host calls them."""
     wanted: dict[str, Any] = {
@@ -90,7 +119,7 @@ async def _with_disks(host: Host, ears: Ears, brand: str) -> tuple[str, list[str
     return uuid, [f"zones/{uuid}{between}disk{number}" for number in (0, 1)]
 
 
-def _snapshots(host: Host, uuid: str) -> list[str]:
-    """The snapshots of a machine and its disks."""
-    names = host.tool("zfs", "list", "-H", "-o", "name", "-t", "snapshot").stdout.split()
+def _named(host: Host, uuid: str, kind: str) -> list[str]:
+    """The snapshots or bookmarks of a machine and its disks."""
+    names = host.tool("zfs", "list", "-H", "-o", "name", "-t", kind).stdout.split()
     return [name for name in names if uuid in name]

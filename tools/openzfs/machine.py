@@ -19,7 +19,7 @@ from tools.openzfs.bed import Bed
 
 MEMORY = "3G"
 TIME = "shift=1,sleep=on"  # an instruction takes 2 ns; where there is none to execute, time passes as outside
-LONGEST_SECONDS = 3 * 3600.0  # all tests take half an hour of a core, and may have a fifth of one
+LONGEST_SECONDS = 3 * 3600.0  # all tests take fifty minutes of a core, and may have a third of one
 DIED = 99  # no status of pytest
 _STATUS = re.compile(rb"\x1estatus (\d+)\r?\n")
 _LAST_WORDS = 2000
