@@ -10,12 +10,12 @@ Results are the ``data`` of CloudEvents: dicts with command, action, uuid, host,
 received, started, finished, duplicate.
 
 Theory: commands go out by HTTP, so that one POST says whether nsqd has them. Answers are read from every nsqd that is
-known, on an ephemeral channel of this client's own, which is made before the command leaves: no answer is missed.
+known, through a channel of this client's own, which is made before the command leaves and deleted with the client.
 A host never runs an id twice, but tells again what became of it: so whoever follows a command through a long silence
 has it sent again, and a result that was lost (a connection broke, nsqd was killed) is found all the same.
 
-Not promised: that a result comes once only; events while no connection stands; bounds for what nobody takes out of
-``events``. The first channel of a topic gets what nsqd kept until then, and an ephemeral one does not give it back.
+Not promised: that a result comes once only; events while no connection stands; every sample (see channels.py); bounds
+for what nobody takes out of ``events``. The first channel of a topic gets what nsqd kept until then.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from chunter_nsq.authority import signature
 from chunter_nsq.bus.address import Address
 from chunter_nsq.bus.consumer import Consumer, Delivery
 from chunter_nsq.bus.settings import Connection, Tls
+from chunter_nsq.channels import Channels, is_stale
 from chunter_nsq.nodes import Nodes, Unreachable
 from chunter_nsq.trail import FINAL, Data, Trails
 
@@ -106,7 +107,7 @@ class Client:
         self._auth_secret = auth_secret
         self._silence_seconds = silence_seconds
         self._nodes = Nodes((), ())
-        self._channel = f"cli-{secrets.token_hex(8)}#ephemeral"
+        self._channels = Channels(prefix)
         self._consumers: dict[str, asyncio.Task[Consumer]] = {}
         self._trails = Trails()
         self._listeners: dict[asyncio.Queue[tuple[str, Data]], frozenset[str]] = {}
@@ -123,6 +124,7 @@ class Client:
             task.cancel()
         ended = await asyncio.gather(*self._consumers.values(), return_exceptions=True)
         await asyncio.gather(*(one.close(grace_seconds=0.5) for one in ended if isinstance(one, Consumer)))
+        await asyncio.gather(*(self._nodes.delete(topic, self._channels.of(topic)) for topic in self._consumers))
 
     def topic(self, name: str) -> str:
         """The whole name of a topic: ``zone`` and ``command.<host>`` get the prefix, others are whole already."""
@@ -253,7 +255,9 @@ class Client:
         await asyncio.gather(*(asyncio.shield(self._consumers[name]) for name in names))
 
     async def _consume(self, topic: str) -> Consumer:
-        await self._nodes.create(topic, self._channel)
+        channel = self._channels.of(topic)
+        await self._nodes.create(topic, channel)
+        await self._nodes.sweep(topic, is_stale)
         connection = Connection(
             nsqd=self._nodes.tcp,
             lookupd=self._lookupd_http,
@@ -262,7 +266,7 @@ class Client:
             user_agent=f"chunter-client/{__version__}",
             hostname=socket.gethostname(),
         )
-        consumer = Consumer(connection, topic, self._channel, self._accept)
+        consumer = Consumer(connection, topic, channel, self._accept)
         await consumer.start()
         is_ready = False
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -32,6 +32,14 @@ class Nodes:
         made, told = await _gathered([admin.create_topic_channel(door, topic, channel) for door in self.doors])
         if not made:
             raise Unreachable(told)
+
+    async def delete(self, topic: str, channel: str) -> None:
+        """Takes the channel away on each nsqd that answers."""
+        await _gathered([admin.delete_channel(door, topic, channel) for door in self.doors])
+
+    async def sweep(self, topic: str, is_stale: Callable[[str], bool]) -> None:
+        """Takes away what nobody reads and ``is_stale``, on each nsqd that answers."""
+        await _gathered([_swept(door, topic, is_stale) for door in self.doors])
 
     async def publish(self, topic: str, body: bytes) -> None:
         """To the first nsqd that answers; what one refuses is not offered to the next.
@@ -63,6 +71,12 @@ async def find(nsqd_http: Sequence[str], lookupd_http: Sequence[str]) -> Nodes:
         told = "; ".join(filter(None, (fault, more)))
         raise Unreachable(told or f"nsqlookupd {', '.join(lookupd_http)} knows no nsqd with an HTTP door")
     return Nodes(doors, tuple(dict.fromkeys(node.tcp for node in found)))
+
+
+async def _swept(door: str, topic: str, is_stale: Callable[[str], bool]) -> None:
+    for channel in await admin.idle_channels(door, topic):
+        if is_stale(channel):
+            await admin.delete_channel(door, topic, channel)
 
 
 async def _named(door: str) -> admin.Node:

@@ -112,10 +112,7 @@ def shared_nsqd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nsqd]:
 
 @pytest.fixture
 def quick_nsqd(tmp_path: Path) -> Iterator[Nsqd]:
-    """One that keeps what it has in memory, for tests that do not kill it; a module makes it its ``nsqd``.
-
-    It is no slower than a storm, and loses nothing that goes to an ephemeral channel, such as ``chunter tail`` has.
-    """
+    """One that keeps what it has in memory, for tests that do not kill it; a module makes it its ``nsqd``."""
     server = Nsqd(tmp_path / "nsqd").start()
     yield server
     server.stop()

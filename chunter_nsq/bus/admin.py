@@ -70,6 +70,30 @@ async def channel_clients(http_address: str, topic: str, channel: str) -> tuple[
         raise Unanswered(f"{http_address} answered /stats in a form that is not nsqd's: {error!r}") from error
 
 
+async def idle_channels(http_address: str, topic: str) -> tuple[str, ...]:
+    """The channels of the topic that nobody reads on this nsqd; empty when there is no such topic."""
+    query = {"format": "json", "topic": topic, "include_clients": "false", "include_mem": "false"}
+    stats = await _object(http_address, "/stats", query)
+    try:
+        return tuple(
+            str(channel["channel_name"])
+            for found in stats["topics"] or ()
+            for channel in found["channels"] or ()
+            if found["topic_name"] == topic and channel["client_count"] == 0
+        )
+    except (KeyError, TypeError) as error:
+        raise Unanswered(f"{http_address} answered /stats in a form that is not nsqd's: {error!r}") from error
+
+
+async def delete_channel(http_address: str, topic: str, channel: str) -> None:
+    """Takes it away with all that it kept; it may be gone already."""
+    try:
+        await _fetch(http_address, "/channel/delete", {"topic": topic, "channel": channel}, post=b"")
+    except Unanswered as fault:
+        if fault.details.get("status") != _NOT_FOUND:
+            raise
+
+
 async def create_topic_channel(http_address: str, topic: str, channel: str) -> None:
     """Makes both, so that the channel gets its copy of everything from now on; both may exist already."""
     checked_name("topic", topic)

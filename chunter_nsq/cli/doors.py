@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import signal
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,8 +130,19 @@ def speak(talk: Coroutine[Any, Any, _T]) -> _T:
     for name in ("chunter_nsq", "nsq", "tornado"):
         logging.getLogger(name).addHandler(logging.NullHandler())  # words for people, not log lines
     try:
-        return asyncio.run(talk)
+        return asyncio.run(_in_order(talk))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     except PublishInvalid as fault:
         raise Failure(f"this cannot be sent: {fault.message}", Exit.USAGE) from None
     except NsqFault as fault:
         raise Failure(f"{fault.message}\n{REMEDY}") from None
+
+
+async def _in_order(talk: Coroutine[Any, Any, _T]) -> _T:
+    """A talk that is told to end, or whose terminal is closed, takes its leave as after ctrl-C."""
+    task = asyncio.current_task()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if task is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await talk

@@ -41,6 +41,20 @@ async def test_clients_of_a_channel_are_listed(nsqd):
     assert () == await admin.channel_clients(nsqd.http_address, "absent", "c")
 
 
+async def test_channels_that_nobody_reads_are_told_and_deleted(nsqd):
+    """Only those of the topic; deleting what is not there is no fault."""
+    for topic, channel in (("idle", "left"), ("idle", "c"), ("other", "left")):
+        nsqd.create(topic, channel)
+    async with consuming(connection(nsqd), "idle", Inbox().accept):
+        assert ("left",) == await admin.idle_channels(nsqd.http_address, "idle")
+    for _ in range(2):
+        await admin.delete_channel(nsqd.http_address, "idle", "left")
+    assert not nsqd.channel("idle", "left")
+    assert nsqd.channel("other", "left")
+    assert () == await admin.idle_channels(nsqd.http_address, "absent")
+    await admin.delete_channel(nsqd.http_address, "absent", "left")
+
+
 async def test_created_topic_and_channel_are_there_and_looked_up(nsqd, lookupd):
     """Making both may be repeated; nsqlookupd names their nsqd."""
     for _ in range(2):

@@ -7,16 +7,9 @@ import time
 
 import pytest
 from cli_parts import chunter, start
-from nsq_servers import Nsqd
 from worlds import BASE_IMAGE
 
 pytestmark = pytest.mark.counted
-
-
-@pytest.fixture
-def nsqd(quick_nsqd: Nsqd) -> Nsqd:
-    """The command line listens on ephemeral channels."""
-    return quick_nsqd
 
 
 async def test_a_day_at_the_command_line(new_host, nsqd):

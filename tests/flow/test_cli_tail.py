@@ -79,12 +79,15 @@ async def test_heartbeats_are_left_out_unless_they_are_asked_for(nsqd):
     assert b"lives" in out
 
 
-async def test_ctrl_c_ends_it_well(nsqd):
-    """Status 0 and no more words."""
-    async with tailing(nsqd) as (process, _):
-        process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_ctrl_c_ends_it_well(nsqd, number):
+    """Status 0 and no more words, also when it is told to end or its terminal is closed; no channel is left."""
+    topic = f"my.{number.name}"
+    async with tailing(nsqd, topic) as (process, _):
+        process.send_signal(number)
         out, err = await process.communicate()
     assert (0, b"", b"") == (process.returncode, out, err)
+    assert not nsqd.topic(topic)["channels"]
 
 
 async def test_it_ends_after_the_time_it_was_given(nsqd):

@@ -14,6 +14,7 @@ from responder import HOST, responding
 
 from chunter_nsq.authority import Authority
 from chunter_nsq.authority import Key as KnownKey
+from chunter_nsq.channels import Channels
 from chunter_nsq.client import Client, Key, NoResult, Unreachable
 from chunter_nsq.nodes import find
 from chunter_nsq.trail import Trails
@@ -164,9 +165,44 @@ async def test_nothing_is_left_on_nsqd(nsqd):
     """The client's channel ends with the client."""
     async with Client(nsqd_http=[nsqd.http_address]) as client:
         await client.subscribe(["result"])
-        channel = client._channel
+        channel = client._channels.of("chunter.result")
         assert nsqd.channel("chunter.result", channel)
-    await eventually(lambda: not nsqd.channel("chunter.result", channel))
+    assert not nsqd.channel("chunter.result", channel)
+
+
+async def test_what_a_killed_client_left_goes(nsqd):
+    """The next one that reads the topic deletes it; a channel of somebody who just began stays, and so do others."""
+    left, young = "cli-00000001-0123456789abcdef", Channels("chunter").of("chunter.result")
+    for channel in (left, young, "cli-mine"):
+        nsqd.create("chunter.result", channel)
+    async with Client(nsqd_http=[nsqd.http_address]) as client:
+        await client.subscribe(["result"])
+    assert {young, "cli-mine"} == {each["channel_name"] for each in nsqd.topic("chunter.result")["channels"]}
+
+
+async def test_nothing_is_dropped_without_a_memory_queue(tmp_path):
+    """Events that come together are all told, from an nsqd that has each on its disk first."""
+    bodies = [json.dumps({"type": "x", "number": number}).encode() for number in range(50)]
+
+    async def read(client: Client) -> list[int]:
+        async with aclosing(client.events(["zone"])) as events:
+            return [(await anext(events))[1]["number"] for _ in bodies]
+
+    with Nsqd(tmp_path, ["-mem-queue-size=0", "-sync-every=1"]) as server:
+        async with Client(nsqd_http=[server.http_address]) as client, asyncio.timeout(10):
+            reading = asyncio.create_task(read(client))
+            await client.subscribe(["zone"])
+            server.post("/mpub?topic=chunter.zone", b"\n".join(bodies))
+            numbers = await reading
+    assert list(range(50)) == numbers
+
+
+def test_samples_come_through_channels_that_keep_nothing():
+    """Nsqd does not write them to its disk; whose next may be long in coming is kept."""
+    channels = Channels("mine")
+    assert channels.of("mine.metric").endswith("#ephemeral")
+    assert channels.of("mine.zone") == channels.of("metric") == channels.of("chunter.metric")
+    assert not channels.of("mine.zone").endswith("#ephemeral")
 
 
 async def test_a_dead_nsqd_is_passed_over(nsqd):
