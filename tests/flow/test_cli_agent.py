@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import time
 
 import pytest
-from cli_parts import chunter, start
+from cli_parts import chunter, running
 from worlds import BASE_IMAGE
 
 pytestmark = pytest.mark.counted
@@ -27,26 +26,21 @@ async def test_a_day_at_the_command_line(new_host, nsqd):
 
     machines = await chunter("call", "--host", name, "machine.list", "--json", nsqd=nsqd)
     uuid = machines.document["result"]["machines"][0]["uuid"]
-    watched = await start("tail", "zone", environment={"CHUNTER_NSQD_HTTP": nsqd.http_address})
-    async with asyncio.timeout(10):
-        while not nsqd.topic("chunter.zone").get("channels"):
-            await asyncio.sleep(0.02)
-    stopped = await chunter("call", "--host", name, "machine.stop", "--uuid", uuid, "-p", "force=true", nsqd=nsqd)
-    assert (0, "") == (stopped.status, stopped.err)
-    assert "stopped" in stopped.out
-    assert "installed" == json.loads(host.tool("vmadm", "get", uuid).stdout)["zone_state"]
+    async with running("tail", "zone", environment={"CHUNTER_NSQD_HTTP": nsqd.http_address}) as watched:
+        assert b"Following chunter.zone; ctrl-C ends.\n" == await watched.stderr.readline()
+        stopped = await chunter("call", "--host", name, "machine.stop", "--uuid", uuid, "-p", "force=true", nsqd=nsqd)
+        assert (0, "") == (stopped.status, stopped.err)
+        assert "stopped" in stopped.out
+        assert "installed" == json.loads(host.tool("vmadm", "get", uuid).stdout)["zone_state"]
+        told: list[str] = []
+        async with asyncio.timeout(20):
+            while "stopped" not in told:
+                told.append((await watched.stdout.readline()).decode().split()[4])
+        assert "shutting_down" in told
 
     mistyped = await chunter("call", "--host", name, "machine.stop", "--uuid", uuid, "-p", "forse=true", nsqd=nsqd)
     assert (4, "") == (mistyped.status, mistyped.out)
     assert "did you mean force?" in mistyped.err
-    told: list[str] = []
-    async with asyncio.timeout(20):
-        while "stopped" not in told:
-            told.append((await watched.stdout.readline()).decode().split()[4])
-    assert "shutting_down" in told
-    watched.send_signal(signal.SIGINT)
-    assert (b"", b"Following chunter.zone; ctrl-C ends.\n") == await watched.communicate()
-    assert 0 == watched.returncode
 
     assert 0 == await host.stop()
     gone = await chunter("status", "--root", str(host.root))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_parts import chunter, start
+from cli_parts import chunter, running
 from nsq_servers import Nsqd, Nsqlookupd, free_port
 from responder import HOST, responding
 
@@ -239,9 +239,11 @@ async def test_a_terminal_sees_progress_and_a_clean_result(nsqd):
     ours, theirs = pty.openpty()
     async with responding(nsqd, {"machine.create": [{}, progress, 0.4, DONE]}):
         environment = {"CHUNTER_NSQD_HTTP": nsqd.http_address, "TERM": "xterm"}
-        process = await start("call", "--host", "hv1", "machine.create", environment=environment, stderr=theirs)
-        os.close(theirs)
-        out, _ = await process.communicate()
+        async with running(
+            "call", "--host", "hv1", "machine.create", environment=environment, stderr=theirs
+        ) as process:
+            os.close(theirs)
+            out, _ = await process.communicate()
     shown = os.read(ours, 65536).decode()
     os.close(ours)
     assert 0 == process.returncode
@@ -254,12 +256,11 @@ async def test_ctrl_c_leaves_the_command_running_and_says_so(nsqd):
     """The command line ends at once and tells how to ask for the command."""
     async with responding(nsqd, {"machine.create": [{}]}) as agent:
         environment = {"CHUNTER_NSQD_HTTP": nsqd.http_address}
-        process = await start("call", "--host", "hv1", "machine.create", "--id", "c9", environment=environment)
-        async with asyncio.timeout(10):
+        call = ["call", "--host", "hv1", "machine.create", "--id", "c9"]
+        async with running(*call, environment=environment) as process, asyncio.timeout(20):
             while not agent.commands:
                 await asyncio.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(10):
+            process.send_signal(signal.SIGINT)
             out, err = await process.communicate()
     assert (130, b"") == (process.returncode, out)
     assert b"command.status -p command=c9" in err

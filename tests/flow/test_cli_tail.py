@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from cli_parts import chunter, start
+from cli_parts import chunter, running
 from nsq_servers import Nsqd
 from responder import HOST, Responder, responding
 
@@ -28,16 +28,11 @@ def nsqd(tmp_path_factory) -> Iterator[Nsqd]:
 async def tailing(nsqd: Nsqd, *arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, Responder]]:
     """``chunter tail`` that follows already, and somebody who publishes."""
     async with responding(nsqd, {}) as agent:
-        process = await start("tail", *arguments, environment={"CHUNTER_NSQD_HTTP": nsqd.http_address})
-        try:
-            async with asyncio.timeout(20):
-                first = await process.stderr.readline()
-                assert first.startswith(b"Following "), first
-                yield process, agent
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.communicate()
+        door = {"CHUNTER_NSQD_HTTP": nsqd.http_address}
+        async with running("tail", *arguments, environment=door) as process, asyncio.timeout(20):
+            first = await process.stderr.readline()
+            assert first.startswith(b"Following "), first
+            yield process, agent
 
 
 async def test_events_are_told_in_words_and_names_are_learned(nsqd):

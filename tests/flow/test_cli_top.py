@@ -7,7 +7,7 @@ import os
 import pty
 
 import pytest
-from cli_parts import chunter, start
+from cli_parts import chunter, running
 from worlds import SHARED_MACHINES
 
 pytestmark = pytest.mark.counted
@@ -36,11 +36,6 @@ async def test_once_prints_hosts_machines_and_rates(host, nsqd):
 async def test_on_a_terminal_it_goes_on_until_q(host, nsqd):
     """The screen is the terminal's second one, the keyboard is as it was before."""
     ours, theirs = pty.openpty()
-    process = await start(
-        "top", environment={"CHUNTER_NSQD_HTTP": nsqd.http_address, "TERM": "xterm-256color"},
-        stdin=theirs, stdout=theirs, stderr=theirs,
-    )  # fmt: skip
-    os.close(theirs)
     seen = bytearray()
     loop = asyncio.get_running_loop()
     found = asyncio.Event()
@@ -54,10 +49,13 @@ async def test_on_a_terminal_it_goes_on_until_q(host, nsqd):
             found.set()
 
     loop.add_reader(ours, read)
-    async with asyncio.timeout(20):
-        await found.wait()
-        os.write(ours, b"q")
-        assert 0 == await process.wait()
+    environment = {"CHUNTER_NSQD_HTTP": nsqd.http_address, "TERM": "xterm-256color"}
+    async with running("top", environment=environment, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        async with asyncio.timeout(20):
+            await found.wait()
+            os.write(ours, b"q")
+            assert 0 == await process.wait()
     loop.remove_reader(ours)
     os.close(ours)
     assert b"\x1b[?1049h" in seen
