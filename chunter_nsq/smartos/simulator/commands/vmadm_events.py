@@ -159,19 +159,18 @@ def _events(process: Process, pace: Pace, words: list[str]) -> int:
     only = take_uuid("events", words) if words else None
     pace.step("connect", 1.0)
     stream = Stream(process, flags, only)
-    follower = Follower(process.root)
+    follower, files = Follower(process.root), Files(stream.world)  # before the VMs are: no change falls between
     stream.load()
     if only is not None and only not in stream.vms:
         raise Refused(f"VM {only} not found")
     if "r" in flags:
         stream.ready()
         process.flush()
-    _follow(process, stream, follower)
+    _follow(process, stream, follower, files)
     return 0
 
 
-def _follow(process: Process, stream: Stream, follower: Follower) -> None:
-    files = Files(stream.world)
+def _follow(process: Process, stream: Stream, follower: Follower, files: Files) -> None:
     next_sweep, busy_until = time.monotonic() + SWEEP_SECONDS, 0.0
     while not process.unheard():
         lines = follower.read()
