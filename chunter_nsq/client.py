@@ -49,7 +49,6 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 5.0
 LONGEST_SILENCE_SECONDS = 60.0
-_TIMES_ASKED = 4  # at the most, for each silence is twice as long as the one before
 # Topics that have the prefix before them.
 SHORT_NAMES = frozenset(
     {
@@ -197,12 +196,12 @@ class Client:
                 if data.get("status") in FINAL:
                     break
 
-    async def answers(self, command_id: str, *, silence_seconds: float | None = None) -> AsyncGenerator[Data, None]:
+    async def answers(self, command_id: str) -> AsyncGenerator[Data, None]:
         """As ``follow``, but of all hosts that a command was for, and without an end of its own."""
         await self.subscribe(["result"])
         trail = self._trails.of(command_id)
         queue = trail.join()
-        shortest = silence = silence_seconds or self._silence_seconds
+        silence = self._silence_seconds
         try:
             while True:
                 try:
@@ -213,22 +212,18 @@ class Client:
                     with suppress(Unreachable):  # the next silence ends too
                         await trail.ask_again()
                 else:
-                    silence = shortest
+                    silence = self._silence_seconds
                     yield data
         finally:
             self._trails.leave(command_id, queue)
 
     async def hosts(self, seconds: float) -> list[Data]:
-        """What every host tells of itself that answers host.info within the time, by alias.
-
-        All of them answer at once, and an nsqd without a memory queue drops what an ephemeral channel cannot take: so
-        they are asked again meanwhile.
-        """
+        """What every host tells of itself that answers host.info within the time, by alias."""
         command = await self.send("host.info", host="*")
         found: dict[str, Data] = {}
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                async for data in self.answers(command, silence_seconds=seconds / _TIMES_ASKED):
+                async for data in self.answers(command):
                     if data.get("status") == "succeeded" and isinstance(data.get("result"), dict):
                         found[str(data.get("host"))] = data["result"]
         return sorted(found.values(), key=lambda each: (str(each.get("alias")), str(each.get("host"))))

@@ -7,6 +7,8 @@ to show.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -58,7 +60,7 @@ async def channel_clients(http_address: str, topic: str, channel: str) -> tuple[
     """Who consumes from the channel on this nsqd; empty when there is no such channel."""
     query = {"format": "json", "topic": topic, "channel": channel, "include_clients": "true", "include_mem": "false"}
     stats = await _object(http_address, "/stats", query)
-    try:
+    with _reading(http_address, "/stats"):
         return tuple(
             ChannelClient(client["hostname"], client["user_agent"], client["remote_address"], client["in_flight_count"])
             for found in stats["topics"] or ()
@@ -66,23 +68,19 @@ async def channel_clients(http_address: str, topic: str, channel: str) -> tuple[
             if found["topic_name"] == topic and subscribed["channel_name"] == channel
             for client in subscribed["clients"] or ()
         )
-    except (KeyError, TypeError) as error:
-        raise Unanswered(f"{http_address} answered /stats in a form that is not nsqd's: {error!r}") from error
 
 
 async def idle_channels(http_address: str, topic: str) -> tuple[str, ...]:
     """The channels of the topic that nobody reads on this nsqd; empty when there is no such topic."""
     query = {"format": "json", "topic": topic, "include_clients": "false", "include_mem": "false"}
     stats = await _object(http_address, "/stats", query)
-    try:
+    with _reading(http_address, "/stats"):
         return tuple(
             str(channel["channel_name"])
             for found in stats["topics"] or ()
             for channel in found["channels"] or ()
             if found["topic_name"] == topic and channel["client_count"] == 0
         )
-    except (KeyError, TypeError) as error:
-        raise Unanswered(f"{http_address} answered /stats in a form that is not nsqd's: {error!r}") from error
 
 
 async def delete_channel(http_address: str, topic: str, channel: str) -> None:
@@ -143,6 +141,14 @@ def _nodes(lookupd: str, answer: dict[str, Any]) -> tuple[Node, ...]:
 def _node(producer: dict[str, Any]) -> Node:
     host, http_port = str(producer["broadcast_address"]), int(producer["http_port"])
     return Node(Address(host, int(producer["tcp_port"])), str(Address(host, http_port)) if http_port else None)
+
+
+@contextmanager
+def _reading(http_address: str, path: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        raise Unanswered(f"{http_address} answered {path} in a form that is not nsqd's: {error!r}") from error
 
 
 async def _object(address: str, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:

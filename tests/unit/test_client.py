@@ -126,19 +126,6 @@ async def test_hosts_are_those_that_answer_in_time(nsqd):
     assert 1.5 > time.monotonic() - begin
 
 
-async def test_a_host_whose_answer_was_lost_is_asked_again(nsqd):
-    """Within the time, though others answered: nsqd may drop what comes together."""
-    spoken = {"status": "succeeded", "result": {"alias": "a"}}
-    async with (
-        responding(nsqd, {"host.info": [spoken]}, host="h-a", alias="a"),
-        responding(nsqd, {}, host="h-b", alias="b") as lost,
-        Client(nsqd_http=[nsqd.http_address]) as client,
-    ):
-        lost.steps = lambda _given: [spoken | {"result": {"alias": "b"}}] if len(lost.commands) > 1 else []
-        found = await client.hosts(4)
-    assert ["a", "b"] == [each["alias"] for each in found]
-
-
 async def test_events_come_with_their_topics(nsqd):
     """Short names get the prefix, whole ones stay; what is no JSON object is passed over."""
     seen: list[tuple[str, str]] = []
